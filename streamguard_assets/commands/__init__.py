@@ -1,0 +1,1 @@
+"""The thin commands behind `streamguard ...`; each calls the rooms below."""

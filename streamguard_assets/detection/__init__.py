@@ -1,0 +1,1 @@
+"""Anomaly models: fit, score, explain, persist, compare."""

@@ -1,0 +1,1 @@
+"""How records become frames: the Polars engine and the Spark engine, same interface, same results."""

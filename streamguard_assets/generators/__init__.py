@@ -1,0 +1,1 @@
+"""Seeded event generators with planted truth."""

@@ -1,0 +1,293 @@
+"""Every setting of StreamGuard, typed, in one tree.
+
+A value comes from the environment (``STREAMGUARD_KAFKA__BOOTSTRAP_SERVERS=host:9092``; two underscores step
+into a section), else from a TOML file (``STREAMGUARD_CONFIG``, by default ``streamguard.toml`` in the working
+folder when there is one), else from the default written here. A wrong value stops the start and names its key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from streamguard_assets.contracts.windows import Cadence
+
+ENV_PREFIX = "STREAMGUARD_"
+CONFIG_VARIABLE = "STREAMGUARD_CONFIG"
+DEFAULT_CONFIG_FILE = Path("streamguard.toml")
+
+
+class SettingsError(Exception):
+    """A setting is missing, malformed or unknown; the text names its key, its origin and what is allowed."""
+
+
+def _cadence(minutes: int) -> int:
+    return Cadence(minutes).minutes
+
+
+def _with_zone(instant: datetime) -> datetime:
+    if instant.tzinfo is None:
+        raise ValueError("needs a time zone, for example 2026-01-31T00:00:00Z")
+    return instant
+
+
+WindowMinutes = Annotated[int, AfterValidator(_cadence)]
+Instant = Annotated[datetime, AfterValidator(_with_zone)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused so that a typing error cannot pass for a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class KafkaSettings(Section):
+    """The Kafka cluster that holds the topics."""
+
+    bootstrap_servers: str | None = Field(
+        None, description="host:port list of your cluster; absent: the local broker that `streamguard` runs itself"
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to talk to the cluster"
+    )
+    sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, …")
+    sasl_username: str | None = Field(None, description="user name for SASL")
+    sasl_password: SecretStr | None = Field(None, description="password for SASL")
+    client_options: dict[str, str] = Field(
+        default_factory=dict, description="further librdkafka options, handed to every client as they are"
+    )
+    request_timeout_ms: int = Field(10_000, ge=100, description="longest wait for one answer of the cluster")
+    topic_partitions: int = Field(12, ge=1, description="partitions of a topic created on your cluster")
+    topic_replication: int = Field(1, ge=1, description="replication factor of a topic created by streamguard")
+    topic_retention_hours: int = Field(168, ge=-1, description="retention of a topic created by us; -1: for ever")
+
+
+class BrokerSettings(Section):
+    """The local broker, used when no bootstrap_servers are set."""
+
+    port: int = Field(0, ge=0, le=65535, description="0: the port of the last start, or else a free one")
+    heap_mb: int = Field(512, ge=128, description="Java heap of the broker, MiB")
+    topic_partitions: int = Field(3, ge=1, description="partitions of a topic created on the local broker")
+    start_timeout_s: float = Field(60.0, gt=0, description="longest wait until the broker serves metadata")
+
+
+class JvmSettings(Section):
+    """Java for the local broker and for Spark, and the jars they run."""
+
+    java_home: Path | None = Field(
+        None, description="a Java 17 or newer; absent: JAVA_HOME or PATH if it is 17 or 21, else the bundled one"
+    )
+    jar_cache_dir: Path | None = Field(None, description="verified jars; absent: `jars` in the state folder")
+    ivy_settings: Path | None = Field(None, description="an ivysettings.xml that names your mirror")
+    trust_store: Path | None = Field(None, description="a Java trust store (JKS or PKCS12) for the jar download")
+
+
+class LakeSettings(Section):
+    """Where Delta tables live. ``storage`` holds the fields of dagster-deltalake's S3Config, AzureConfig, GcsConfig."""
+
+    uri: str | None = Field(
+        None, description="folder or s3://, az://, gs:// address; absent: `lake` in the state folder"
+    )
+    provider: Literal["local", "s3", "azure", "gcs"] = Field("local", description="which store `uri` is on")
+    storage: dict[str, SecretStr] = Field(
+        default_factory=dict, description="options of the provider (access_key_id, secret_access_key, endpoint, …)"
+    )
+
+
+class IngestSettings(Section):
+    """How an offset range becomes rows."""
+
+    chunk_records: int = Field(
+        2_000, ge=1, le=100_000, description="records parsed at once; 2,000 stays inside the CPU's cache"
+    )
+    file_rows: int = Field(250_000, ge=1_000, description="most rows of one Parquet file; bounds memory per window")
+    workers: int = Field(2, ge=1, description="processes that read and parse one large range")
+    parallel_from_records: int = Field(
+        150_000, ge=1, description="offsets in a run from which workers are worth their start-up"
+    )
+
+
+class DetectionSettings(Section):
+    """The anomaly model of a stream."""
+
+    trees: int = Field(100, ge=1, description="trees of the isolation forest")
+    random_state: int = Field(42, ge=0, description="seed of the forest")
+    contamination: float = Field(0.1, gt=0, lt=0.5, description="share of users taken as anomalous")
+    threshold: float | None = Field(None, ge=0, le=1, description="a fixed score instead of the contamination share")
+    min_users: int = Field(10, ge=2, description="fewer users than this: scores are null, with the reason")
+    training_windows: int = Field(168, ge=1, description="windows of features that the model is fitted on")
+    min_training_windows: int = Field(24, ge=1, description="until so many exist, fitted on the rows that it scores")
+
+
+class CheckSettings(Section):
+    """Limits of the warning checks."""
+
+    max_quarantine_share: float = Field(0.01, ge=0, le=1, description="rejected records among all of a window")
+    max_soft_rule_share: float = Field(0.05, ge=0, le=1, description="soft-rule hits per accepted record of a window")
+    max_age_minutes: int = Field(180, ge=1, description="age of the newest complete window before freshness warns")
+
+
+class StreamSettings(Section):
+    """One stream: a topic, its contract and how it is cut into windows."""
+
+    topic: str = Field(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+$", description="Kafka topic")
+    contract: Name = Field(description="name of the contract that its records follow")
+    window_minutes: WindowMinutes = Field(60, description="length of a window; never changes under a ledger")
+    start: Instant | None = Field(
+        None, description="first boundary; absent: the hour of the oldest record, decided by the first command"
+    )
+    grace_s: float = Field(60.0, ge=0, description="wait after an instant before its boundary is decided")
+    skew_s: float = Field(300.0, ge=0, description="records stamped this far past the decision are passed over")
+    lookback_windows: int = Field(24, ge=1, description="windows whose events a window's features see")
+    open_window_growth: float = Field(
+        0.25, gt=0, description="share by which the open window grows before it is materialized again"
+    )
+    max_attempts: int = Field(3, ge=1, description="times a failing window is tried before it is left to a person")
+    max_windows_per_run: int = Field(168, ge=1, description="most windows that one run of the sensor takes")
+    dead_letter_topic: str | None = Field(None, description="topic that rejected records are also sent to")
+
+
+class DagsterSettings(Section):
+    """The Dagster processes that `streamguard up` and `demo` run."""
+
+    host: str = Field("127.0.0.1", description="address that the Dagster UI listens on")
+    port: int = Field(0, ge=0, le=65535, description="port of the Dagster UI; 0: 3000 if free, else a free one")
+
+
+BUILT_IN_STREAMS: dict[str, dict[str, Any]] = {
+    "security": {"topic": "security-events", "contract": "security"},
+}
+"""What a built-in stream is when the user says nothing, or only a part of it."""
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    state_dir: Path = Field(Path(".streamguard"), description="jars, broker data, lake, Dagster storage, models")
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)  # pyright: ignore[reportArgumentType]
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)  # pyright: ignore[reportArgumentType]
+    jvm: JvmSettings = Field(default_factory=JvmSettings)  # pyright: ignore[reportArgumentType]
+    lake: LakeSettings = Field(default_factory=LakeSettings)  # pyright: ignore[reportArgumentType]
+    ingest: IngestSettings = Field(default_factory=IngestSettings)  # pyright: ignore[reportArgumentType]
+    detection: DetectionSettings = Field(default_factory=DetectionSettings)  # pyright: ignore[reportArgumentType]
+    checks: CheckSettings = Field(default_factory=CheckSettings)  # pyright: ignore[reportArgumentType]
+    dagster: DagsterSettings = Field(default_factory=DagsterSettings)  # pyright: ignore[reportArgumentType]
+    streams: dict[Name, StreamSettings] = Field(
+        default_factory=lambda: dict(BUILT_IN_STREAMS),  # pyright: ignore[reportAssignmentType, reportArgumentType]
+        description="streams by name",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_built_in_streams(cls, values: Any) -> Any:
+        """Setting one key of a built-in stream keeps its other defaults; naming a stream adds it to the built-in."""
+        given = values.get("streams") if isinstance(values, dict) else None
+        if not isinstance(given, dict):
+            return values
+        names = dict.fromkeys([*BUILT_IN_STREAMS, *given])
+        completed = {
+            name: {**BUILT_IN_STREAMS.get(name, {}), **given.get(name, {})}
+            if isinstance(given.get(name, {}), dict)
+            else given[name]
+            for name in names
+        }
+        return {**values, "streams": completed}
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Settings:
+        topics = [s.topic for s in self.streams.values()]
+        for topic in set(topics):
+            if topics.count(topic) > 1:
+                names = sorted(n for n, s in self.streams.items() if s.topic == topic)
+                raise ValueError(f"streams {', '.join(names)} share the topic {topic!r}; each needs its own")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        if (file := config_file()) is not None:
+            sources.append(TomlConfigSettingsSource(settings_cls, file))
+        return tuple(sources)
+
+    @property
+    def state(self) -> Path:
+        """The state folder as an absolute path, so that child processes in other folders agree on it."""
+        return self.state_dir.expanduser().absolute()
+
+    @property
+    def lake_uri(self) -> str:
+        return self.lake.uri or str(self.state / "lake")
+
+    @property
+    def jar_cache(self) -> Path:
+        return (self.jvm.jar_cache_dir or self.state / "jars").expanduser().absolute()
+
+    def stream(self, name: str) -> StreamSettings:
+        """Settings of one stream; ``SettingsError`` lists the known ones."""
+        try:
+            return self.streams[name]
+        except KeyError:
+            known = ", ".join(sorted(self.streams))
+            raise SettingsError(f"there is no stream {name!r}; configured streams: {known}") from None
+
+
+def config_file() -> Path | None:
+    """The TOML file in use, or None. A file that was named but is not there is an error, not a default."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named is None:
+        return DEFAULT_CONFIG_FILE if DEFAULT_CONFIG_FILE.is_file() else None
+    if not Path(named).is_file():
+        raise SettingsError(f"{CONFIG_VARIABLE} names {named}, and there is no such file")
+    return Path(named)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read and validate every setting; ``SettingsError`` names each wrong key, where it was set and why."""
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{config_file()} is not valid TOML: {error}") from None
+    _refuse_unknown_variables(settings)
+    return settings
+
+
+def environment_variable(key: str) -> str:
+    """The variable that sets ``key``: ``kafka.bootstrap_servers`` is ``STREAMGUARD_KAFKA__BOOTSTRAP_SERVERS``."""
+    return ENV_PREFIX + key.replace(".", "__").upper()
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "settings"
+        lines.append(f"{key}: {problem['msg']} (set {environment_variable(key)}, or {key} in the TOML file)")
+    return "wrong settings:\n  " + "\n  ".join(lines)
+
+
+def _refuse_unknown_variables(settings: Settings) -> None:
+    """A misspelt top-level variable is silently ignored by the library; the user would run on a default."""
+    known = {environment_variable(name) for name in type(settings).model_fields} | {CONFIG_VARIABLE}
+    for variable in os.environ:
+        if variable.startswith(ENV_PREFIX) and re.split("__", variable, maxsplit=1)[0] not in known:
+            raise SettingsError(f"{variable} is not a setting; `streamguard config` lists every key")

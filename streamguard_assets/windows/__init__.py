@@ -1,0 +1,1 @@
+"""From offsets to the lake exactly once, without Dagster: keep the ledger, ingest, verify, plan, replay."""
