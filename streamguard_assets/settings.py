@@ -7,12 +7,15 @@ folder when there is one), else from the default written here. A wrong value sto
 
 from __future__ import annotations
 
+import difflib
+import json
 import os
-import re
 import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -77,6 +80,7 @@ class BrokerSettings(Section):
     heap_mb: int = Field(512, ge=128, description="Java heap of the broker, MiB")
     topic_partitions: int = Field(3, ge=1, description="partitions of a topic created on the local broker")
     start_timeout_s: float = Field(60.0, gt=0, description="longest wait until the broker serves metadata")
+    options: dict[str, str] = Field(default_factory=dict, description="further server properties of Apache Kafka")
 
 
 class JvmSettings(Section):
@@ -88,6 +92,7 @@ class JvmSettings(Section):
     jar_cache_dir: Path | None = Field(None, description="verified jars; absent: `jars` in the state folder")
     ivy_settings: Path | None = Field(None, description="an ivysettings.xml that names your mirror")
     trust_store: Path | None = Field(None, description="a Java trust store (JKS or PKCS12) for the jar download")
+    fetch_timeout_s: float = Field(600.0, gt=0, description="longest time that one download of jars may take")
 
 
 class LakeSettings(Section):
@@ -155,6 +160,18 @@ class StreamSettings(Section):
     dead_letter_topic: str | None = Field(None, description="topic that rejected records are also sent to")
 
 
+class SparkSettings(Section):
+    """The local Spark session, for those who choose the Spark engine."""
+
+    master: str = Field("local[*]", min_length=1, description="where Spark runs; local[N] uses N cores of this machine")
+    driver_memory_mb: int = Field(1_024, ge=512, description="Java heap of a local Spark session, MiB")
+    shuffle_partitions: int = Field(4, ge=1, description="partitions of a shuffle; Spark's own 200 suit a cluster")
+    kafka_options: dict[str, SecretStr] = Field(
+        default_factory=dict, description="options of the Java Kafka client, for Spark's reads of your cluster"
+    )
+    options: dict[str, str] = Field(default_factory=dict, description="further spark.* options; they win over ours")
+
+
 class DagsterSettings(Section):
     """The Dagster processes that `streamguard up` and `demo` run."""
 
@@ -183,6 +200,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = Field(default_factory=IngestSettings)  # pyright: ignore[reportArgumentType]
     detection: DetectionSettings = Field(default_factory=DetectionSettings)  # pyright: ignore[reportArgumentType]
     checks: CheckSettings = Field(default_factory=CheckSettings)  # pyright: ignore[reportArgumentType]
+    spark: SparkSettings = Field(default_factory=SparkSettings)  # pyright: ignore[reportArgumentType]
     dagster: DagsterSettings = Field(default_factory=DagsterSettings)  # pyright: ignore[reportArgumentType]
     streams: dict[Name, StreamSettings] = Field(
         default_factory=lambda: dict(BUILT_IN_STREAMS),  # pyright: ignore[reportAssignmentType, reportArgumentType]
@@ -263,13 +281,15 @@ def config_file() -> Path | None:
 def load_settings(**overrides: Any) -> Settings:
     """Read and validate every setting; ``SettingsError`` names each wrong key, where it was set and why."""
     try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+        origins = Origins.read()
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{config_file()} is not valid TOML: {error}") from None
-    _refuse_unknown_variables(settings)
-    return settings
+    _check_variables(origins.variables)
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        # The library's error holds the values given, passwords among them: only its findings travel on.
+        raise SettingsError(_explain(error, origins, overrides)) from None
 
 
 def environment_variable(key: str) -> str:
@@ -277,17 +297,131 @@ def environment_variable(key: str) -> str:
     return ENV_PREFIX + key.replace(".", "__").upper()
 
 
-def _explain(error: ValidationError) -> str:
+@dataclass(frozen=True)
+class Origin:
+    """Where a value comes from; ``name`` is the variable or the file."""
+
+    kind: Literal["environment variable", "file", "built-in stream", "default"]
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" if self.name else self.kind
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where the value of each key comes from: read once from the environment and the TOML file."""
+
+    variables: Mapping[str, str]
+    file: Path | None
+    file_values: Mapping[str, Any]
+
+    @classmethod
+    def read(cls) -> Origins:
+        """Raises SettingsError for a file that is named and missing, TOMLDecodeError for one that is not TOML."""
+        file = config_file()
+        values = tomllib.loads(file.read_text("utf-8")) if file else {}
+        variables = {
+            name: text
+            for name, text in os.environ.items()
+            if name.upper().startswith(ENV_PREFIX) and name.upper() != CONFIG_VARIABLE
+        }
+        return cls(variables, file, values)
+
+    def of(self, path: Sequence[str]) -> Origin:
+        """The origin of the key ``path``, such as ``("kafka", "bootstrap_servers")``."""
+        if (variable := self._variable(path)) is not None:
+            return Origin("environment variable", variable)
+        if _holds(self.file_values, path):
+            return Origin("file", str(self.file))
+        return Origin("built-in stream" if _holds({"streams": BUILT_IN_STREAMS}, path) else "default")
+
+    def _variable(self, path: Sequence[str]) -> str | None:
+        """The variable that holds ``path``: its own, one of a key in it, or a section above it set as JSON."""
+        whole = environment_variable(".".join(path))
+        for variable in self.variables:
+            if variable.upper() == whole or variable.upper().startswith(f"{whole}__"):
+                return variable
+        for depth in range(len(path) - 1, 0, -1):
+            section = environment_variable(".".join(path[:depth]))
+            for variable, text in self.variables.items():
+                if variable.upper() == section and _holds(_json(text), path[depth:]):
+                    return variable
+        return None
+
+
+def _holds(values: Any, path: Sequence[str]) -> bool:
+    for part in path:
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return True
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _explain(error: ValidationError, origins: Origins, overrides: Mapping[str, Any]) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "settings"
-        lines.append(f"{key}: {problem['msg']} (set {environment_variable(key)}, or {key} in the TOML file)")
+        path = [str(part) for part in problem["loc"] if part != "[key]"]
+        what = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            what = f"not a setting{_suggestion(path)}"
+        lines.append(f"{'.'.join(path)}: {what} ({_where(path, origins, overrides)})" if path else what)
     return "wrong settings:\n  " + "\n  ".join(lines)
 
 
-def _refuse_unknown_variables(settings: Settings) -> None:
-    """A misspelt top-level variable is silently ignored by the library; the user would run on a default."""
-    known = {environment_variable(name) for name in type(settings).model_fields} | {CONFIG_VARIABLE}
-    for variable in os.environ:
-        if variable.startswith(ENV_PREFIX) and re.split("__", variable, maxsplit=1)[0] not in known:
-            raise SettingsError(f"{variable} is not a setting; `streamguard config` lists every key")
+def _where(path: Sequence[str], origins: Origins, overrides: Mapping[str, Any]) -> str:
+    """Where the wrong value stands, or, when there is none, where to put one."""
+    key = ".".join(path)
+    if _holds(overrides, path):
+        return "given by the caller"
+    origin = origins.of(path)
+    if origin.name is not None:
+        return f"set by {origin}"
+    return f"set {environment_variable(key)}, or {key} in {origins.file or DEFAULT_CONFIG_FILE}"
+
+
+def _check_variables(variables: Mapping[str, str]) -> None:
+    """Refuse what the library ignores (a misspelt variable: the user would run on a default) or words badly."""
+    for variable, text in variables.items():
+        path = variable.upper().removeprefix(ENV_PREFIX).lower().split("__")
+        kind = _annotation(path)
+        if kind is None:
+            raise SettingsError(f"{variable} is not a setting{_suggestion(path)}; `streamguard config` lists every key")
+        if (_is_section(kind) or get_origin(kind) is dict) and not isinstance(_json(text), dict):
+            raise SettingsError(
+                f"{variable} sets a whole section and is not a JSON object; set one key of it as {variable}__<KEY>"
+            )
+
+
+def _annotation(path: Sequence[str]) -> Any:
+    """The declared type of the key ``path``, or None if there is no such key."""
+    kind: Any = Settings
+    for part in path:
+        if _is_section(kind):
+            field = kind.model_fields.get(part)
+            kind = field.annotation if field else None
+        else:
+            kind = get_args(kind)[1] if get_origin(kind) is dict else None
+    return kind
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _suggestion(path: Sequence[str]) -> str:
+    """``; did you mean kafka.bootstrap_servers?`` when a key of the same section is near, else nothing."""
+    for depth, part in enumerate(path):
+        section = _annotation(path[:depth])
+        if _is_section(section) and part not in section.model_fields:
+            near = difflib.get_close_matches(part, section.model_fields, n=1)
+            meant = ".".join([*path[:depth], *near])
+            return f"; did you mean {meant} ({environment_variable(meant)})?" if near else ""
+    return ""

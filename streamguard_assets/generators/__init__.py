@@ -1,1 +1,1 @@
-"""Seeded event generators with planted truth."""
+"""Seeded generators of realistic events. They yield bytes and times; producing them to Kafka is the caller's work."""

@@ -1,0 +1,27 @@
+"""What can go wrong between the lake and its callers. Every text names the table, what happened and what to do."""
+
+from __future__ import annotations
+
+
+class LakeError(Exception):
+    """Base of the errors of this room."""
+
+
+class TableMissing(LakeError):
+    """A table was read that nobody has written yet."""
+
+
+class SchemaConflict(LakeError, ValueError):
+    """Rows or a schema do not fit the table: a column changed its type, or a declared column is not in the rows."""
+
+
+class CommitContention(LakeError):
+    """Other writers won every one of the bounded number of turns; nothing was written."""
+
+
+class LedgerConflict(LakeError, ValueError):
+    """A boundary does not follow the stored ones, or belongs to another topic or cadence. Nothing was written."""
+
+
+class QueryError(LakeError, ValueError):
+    """A query is not one SELECT, or names a table that the lake does not have."""

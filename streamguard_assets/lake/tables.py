@@ -1,0 +1,94 @@
+"""Delta tables as this project keeps them: configuration, creation, and a handle that stays fast."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from streamguard_assets.lake.errors import TableMissing
+
+REOPEN_AFTER_COMMITS = 25
+"""A long-lived DeltaTable slows down linearly with the commits it has followed, even with checkpoints."""
+
+CONFIGURATION = {
+    # The history is the durable truth of what each window was built from: it must never expire.
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.checkpointInterval": "25",
+}
+
+_CREATE_TURNS = 5
+
+
+def table_exists(uri: str, storage_options: Mapping[str, str]) -> bool:
+    return DeltaTable.is_deltatable(uri, dict(storage_options))
+
+
+def open_table(uri: str, storage_options: Mapping[str, str], version: int | None = None) -> DeltaTable:
+    """The table at ``version`` (default: newest). ``TableMissing`` when nobody has written it yet."""
+    try:
+        return DeltaTable(uri, version=version, storage_options=dict(storage_options))
+    except TableNotFoundError as error:
+        raise TableMissing(f"there is no table at {uri}; materialize the asset that writes it first") from error
+
+
+def create_table(
+    uri: str, storage_options: Mapping[str, str], schema: pa.Schema, partition_by: Sequence[str], description: str
+) -> None:
+    """Create the table unless it is there; several processes may do so at once."""
+    for turn in range(1, _CREATE_TURNS + 1):
+        try:
+            DeltaTable.create(
+                uri,
+                Schema.from_arrow(schema),
+                mode="ignore",
+                partition_by=list(partition_by),
+                description=description,
+                configuration=CONFIGURATION,
+                storage_options=dict(storage_options),
+            )
+            return
+        except DeltaError:
+            # Losing the race to create shows as various errors; the next turn then finds the winner's table.
+            if turn == _CREATE_TURNS:
+                raise
+
+
+class TableHandle:
+    """One table, opened when first needed and followed cheaply from then on.
+
+    ``lock`` is held by whoever uses the object that ``current`` returns: another thread would move it to a newer
+    version between a decision and its commit, and the fence would let the stale decision through.
+    """
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
+        self.uri = uri
+        self.storage_options = dict(storage_options)
+        self.lock = threading.RLock()
+        self._table: DeltaTable | None = None
+        self._opened_at = 0
+
+    def exists(self) -> bool:
+        return self._table is not None or table_exists(self.uri, self.storage_options)
+
+    def create(self, schema: pa.Schema, partition_by: Sequence[str], description: str) -> None:
+        if not self.exists():
+            create_table(self.uri, self.storage_options, schema, partition_by, description)
+
+    def current(self) -> DeltaTable:
+        """The table at its newest version; use it under ``lock`` and do not keep it, it moves on later."""
+        with self.lock:
+            if self._table is not None and self._table.version() - self._opened_at < REOPEN_AFTER_COMMITS:
+                self._table.update_incremental()
+            else:
+                self._table = open_table(self.uri, self.storage_options)
+                self._opened_at = self._table.version()
+            return self._table
+
+    def pinned(self, version: int | None = None) -> DeltaTable:
+        """An object of its own that stays at ``version`` (default: the newest now)."""
+        return open_table(self.uri, self.storage_options, version)

@@ -1,0 +1,114 @@
+"""How an asset presents itself in the Dagster UI: keys, groups, owners, kinds, column schema and lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from dagster import (
+    AssetDep,
+    AssetKey,
+    AssetSpec,
+    MetadataValue,
+    PartitionMapping,
+    TableColumn,
+    TableColumnConstraints,
+    TableColumnDep,
+    TableColumnLineage,
+    TableSchema,
+    TimeWindowPartitionsDefinition,
+)
+
+from streamguard_assets.orchestration.partitions import lookback_mapping, window_partitions
+from streamguard_assets.settings import Settings
+from streamguard_assets.windows.graph import GRAPH, Reach
+from streamguard_assets.windows.lineage import column_sources
+from streamguard_assets.windows.stream import CODE_VERSION
+from streamguard_assets.windows.tables import table_schema
+
+OWNER = "team:streamguard"
+
+
+@dataclass(frozen=True)
+class AssetStyle:
+    """The presentation of every asset of one stream."""
+
+    settings: Settings
+    stream: str
+
+    @property
+    def partitions(self) -> TimeWindowPartitionsDefinition:
+        return window_partitions(self.settings, self.stream)
+
+    def key(self, asset: str) -> AssetKey:
+        return AssetKey([self.stream, asset])
+
+    def spec(self, asset: str) -> AssetSpec:
+        """The specification of one asset of a multi-asset; it carries no partitions, those are the whole's."""
+        fields = self._fields(asset)
+        return AssetSpec(self.key(asset), **fields)
+
+    def arguments(self, asset: str) -> dict[str, Any]:
+        """Arguments of ``@asset`` for an asset that is alone in its op."""
+        fields = self._fields(asset)
+        return {"key": self.key(asset), "partitions_def": self.partitions, **fields}
+
+    def _fields(self, asset: str) -> dict[str, Any]:
+        node = GRAPH[asset]
+        return {
+            "description": node.description,
+            "group_name": self.stream,
+            "owners": [OWNER],
+            "kinds": set(node.kinds),
+            "code_version": CODE_VERSION,
+            "tags": {"streamguard/stream": self.stream},
+            "metadata": self._metadata(asset),
+            "deps": [self._dep(parent, reach) for parent, reach in node.parents.items()],
+        }
+
+    def _dep(self, parent: str, reach: Reach) -> AssetDep:
+        return AssetDep(self.key(parent), partition_mapping=self._mapping(reach))
+
+    def _mapping(self, reach: Reach) -> PartitionMapping | None:
+        match reach:
+            case Reach.SAME:
+                return None
+            case Reach.LOOKBACK:
+                return lookback_mapping(self.settings.stream(self.stream).lookback_windows)
+            case Reach.TRAINING:
+                return lookback_mapping(self.settings.detection.training_windows)
+
+    def _metadata(self, asset: str) -> dict[str, Any]:
+        metadata: dict[str, Any] = {
+            "topic": self.settings.stream(self.stream).topic,
+            "sql": MetadataValue.md(f"`streamguard sql \"select * from {self.stream}.{asset} limit 10\"`"),
+        }
+        schema = table_schema(asset, self.settings.stream(self.stream).contract)
+        metadata["dagster/column_schema"] = _table_schema(schema)
+        if sources := column_sources(asset, self.settings.stream(self.stream).contract):
+            metadata["dagster/column_lineage"] = self._lineage(sources)
+        return metadata
+
+    def _lineage(self, sources: Mapping[str, list[tuple[str, str]]]) -> TableColumnLineage:
+        return TableColumnLineage(
+            {
+                column: [TableColumnDep(self.key(asset), parent_column) for asset, parent_column in parents]
+                for column, parents in sources.items()
+            }
+        )
+
+
+def _table_schema(schema: pa.Schema) -> TableSchema:
+    return TableSchema(
+        columns=[
+            TableColumn(
+                name=field.name,
+                type=str(field.type),
+                description=(field.metadata or {}).get(b"description", b"").decode() or None,
+                constraints=TableColumnConstraints(nullable=field.nullable),
+            )
+            for field in schema
+        ]
+    )

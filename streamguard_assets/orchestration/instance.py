@@ -1,0 +1,76 @@
+"""The Dagster instance of the state folder: its home, its configuration and the environment of its processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from dagster import DagsterInstance
+
+from streamguard_assets.settings import Settings, environment_variable
+
+CONFIGURATION = "dagster.yaml"
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder with the instance's configuration and storage; made, and its configuration written, when absent."""
+    home = settings.state / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / CONFIGURATION
+    text = _configuration_text()
+    if not target.exists() or target.read_text() != text:
+        # Beside and renamed: a daemon that starts now must not read half a file.
+        beside = home / f".{CONFIGURATION}.{os.getpid()}"
+        beside.write_text(text)
+        beside.replace(target)
+    return home
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    """The environment for Dagster's processes: this one's, with absolute paths, since they may run elsewhere."""
+    home = dagster_home(settings)
+    return {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        environment_variable("state_dir"): str(settings.state),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        # Sensors and run processes write to a file: without this their lines arrive when the process ends.
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def dagster_instance(settings: Settings) -> Iterator[DagsterInstance]:
+    """The instance of the state folder, or the one that ``DAGSTER_HOME`` names when the user has set it."""
+    if "DAGSTER_HOME" in os.environ:
+        with DagsterInstance.get() as instance:
+            yield instance
+        return
+    with _variables({environment_variable("state_dir"): str(settings.state)}):
+        with DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+            yield instance
+
+
+def _configuration_text() -> str:
+    """The instance's configuration: the file beside the package in a checkout, inside the package in a wheel."""
+    packaged = files("streamguard_assets.deploy") / CONFIGURATION
+    if packaged.is_file():
+        return packaged.read_text()
+    return (Path(__file__).parents[2] / CONFIGURATION).read_text()
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,144 @@
+"""The Dagster processes of one machine: code server, daemon and UI, started in order, owned by one process."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import yaml
+
+from streamguard_assets.orchestration.instance import process_environment
+from streamguard_assets.processes.owned import OwnedProcess, ProcessError
+from streamguard_assets.settings import Settings
+
+LOCATION = "streamguard"
+USUAL_PORT = 3000
+READY_TIMEOUT_S = 120.0
+"""A loaded machine needs 15 s for all three; past this something is wrong and its log says what."""
+PROBE_INTERVAL_S = 0.1
+GRACE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where a person looks."""
+
+    dagster_url: str
+
+
+class DagsterServices:
+    """Code server, daemon and UI over the state folder's instance. They end with this process, whatever ends it."""
+
+    def __init__(self, settings: Settings, on_step: Callable[[str], None] = lambda step: None) -> None:
+        self._settings = settings
+        self._on_step = on_step
+        self._logs = settings.state / "logs"
+        self._stack = ExitStack()
+        self._started: list[OwnedProcess] = []
+
+    def start(self) -> Pages:
+        """Start all three; returns once the UI answers.
+
+        Raises:
+            ProcessError: one of them ended or is not ready in time; names its log.
+        """
+        host = self._settings.dagster.host
+        code_port, web_port = free_port(host), self._settings.dagster.port or free_port(host, USUAL_PORT)
+        workspace = self._write_workspace(host, code_port)
+        dagster = ["-m", "dagster"]
+        self._on_step("code server")
+        server = self._own(
+            "code-server",
+            [*dagster, "code-server", "start", "-h", host, "-p", str(code_port), "-m", "streamguard_assets.definitions"],
+        )
+        self._wait_until(server, lambda: _accepts(host, code_port))
+        self._on_step("daemon and UI")
+        self._own("daemon", ["-m", "dagster._daemon", "run", "-w", str(workspace)])
+        web = self._own("webserver", ["-m", "dagster_webserver", "-h", host, "-p", str(web_port), "-w", str(workspace)])
+        url = f"http://{host}:{web_port}"
+        self._wait_until(web, lambda: _answers(f"{url}/server_info"))
+        return Pages(url)
+
+    def ended(self) -> OwnedProcess | None:
+        """A process that has ended although it should run, or None."""
+        return next((process for process in self._started if process.poll() is not None), None)
+
+    def stop(self) -> None:
+        """End the processes, the last started first; runs that they started end with them."""
+        self._stack.close()
+        self._started.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _own(self, name: str, arguments: list[str]) -> OwnedProcess:
+        process = OwnedProcess(
+            [sys.executable, *arguments],
+            name=name,
+            log_file=self._logs / f"{name}.log",
+            env=process_environment(self._settings),
+            grace_s=GRACE_S,
+        )
+        self._stack.enter_context(process)
+        self._started.append(process)
+        return process
+
+    def _write_workspace(self, host: str, port: int) -> Path:
+        path = self._settings.state / "dagster" / "workspace.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        server = {"grpc_server": {"host": host, "port": port, "location_name": LOCATION}}
+        path.write_text(yaml.safe_dump({"load_from": [server]}))
+        return path
+
+    def _wait_until(self, process: OwnedProcess, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not ready():
+            if process.poll() is not None:
+                raise ProcessError(f"{process.name} ended with code {process.poll()}; see {process.log_file}")
+            if time.monotonic() > deadline:
+                raise ProcessError(f"{process.name} is not ready after {READY_TIMEOUT_S:g} s; see {process.log_file}")
+            # Neither process announces that it is ready; a short probe is all there is to wait for.
+            time.sleep(PROBE_INTERVAL_S)
+
+
+def free_port(host: str, preferred: int = 0) -> int:
+    """``preferred`` if nothing listens there, else any free port."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise ProcessError(f"no free port on {host}")
+
+
+def _accepts(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2.0) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,130 @@
+"""Keeping the boundary ledger: decide what is due, store it once, and read windows from it.
+
+The ledger's first boundary is the start of the stream: its setting, or the hour of the oldest record, where the
+offsets are the log's start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from streamguard_assets.contracts.offsets import Boundary, OffsetRange, range_between
+from streamguard_assets.contracts.windows import window_key, window_start
+from streamguard_assets.kafka.boundaries import decide_boundaries, first_boundary, oldest_record_instant
+from streamguard_assets.kafka.errors import TopicRecreated
+from streamguard_assets.kafka.offsets import last_stable_offsets
+from streamguard_assets.kafka.topics import topic_id
+from streamguard_assets.windows.stream import Stream, decided_start, store_start
+from streamguard_assets.windows.view import LedgerWindow
+
+
+class NoRecordsYet(Exception):
+    """A stream without a configured start has no first record to begin at."""
+
+
+def keep_ledger(stream: Stream, now: datetime) -> int:
+    """Decide and store every boundary that is due at ``now``; returns how many are new.
+
+    Safe beside other processes that do the same: each boundary is stored once, and the loser reads the winner's.
+
+    Raises:
+        NoRecordsYet: no start is configured and the topic is empty.
+        TopicRecreated: the topic is not the one that the ledger was begun on.
+        UnknownTopic, KafkaUnavailable: from the cluster.
+    """
+    previous = stream.ledger.last()
+    if previous is None:
+        previous = stream.ledger.insert([_start(stream, now)], now)[0]
+    store_start(stream.settings, stream.name, stream.ledger.boundaries()[0].instant)
+    due = stream.cadence.floor(now - timedelta(seconds=stream.config.grace_s))
+    if due <= previous.instant:
+        return 0
+    instants = stream.cadence.instants(stream.cadence.next(previous.instant), due)
+    skew = timedelta(seconds=stream.config.skew_s)
+    boundaries = list(decide_boundaries(stream.connection, stream.topic, instants, previous, now, skew))
+    stream.ledger.insert(boundaries, now)
+    return len(boundaries)
+
+
+def window_slices(stream: Stream, windows: Sequence[str], now: datetime) -> dict[str, LedgerWindow]:
+    """The offsets of ``windows`` as the ledger has them now.
+
+    A window before the start is absent (it is empty). A window past the last boundary is open: it reaches to the
+    last stable offsets of this moment, if it is the one that is filling; later ones have no offsets and are absent.
+    """
+    boundaries = {b.instant: b for b in stream.ledger.boundaries()}
+    if not boundaries:
+        return {}
+    last = stream.ledger.boundaries()[-1]
+    slices: dict[str, LedgerWindow] = {}
+    for window in windows:
+        begin = window_start(window)
+        lower, upper = boundaries.get(begin), boundaries.get(stream.cadence.end(window))
+        if lower is not None and upper is not None:
+            slices[window] = LedgerWindow(window, range_between(stream.topic, lower, upper), closed=True)
+        elif lower is last and begin <= now:
+            slices[window] = LedgerWindow(window, open_range(stream, last), closed=False)
+    return slices
+
+
+def open_range(stream: Stream, last: Boundary) -> OffsetRange:
+    """From the last decided boundary to the last stable offsets of this moment.
+
+    Raises:
+        TopicRecreated: the offsets now would be those of another topic.
+    """
+    _refuse_another_topic(stream, last)
+    ends = last_stable_offsets(stream.connection, stream.topic)
+    # A boundary never falls, but a last stable offset may lag behind it while a leader changes.
+    upper = {p: max(end, last.offsets.get(p, 0)) for p, end in ends.items()}
+    return range_between(stream.topic, last, Boundary(last.instant, upper, last.topic_id))
+
+
+def closed_windows(stream: Stream) -> list[LedgerWindow]:
+    """Every closed window that holds offsets, ascending. Empty ones are complete by the ledger alone."""
+    boundaries = stream.ledger.boundaries()
+    return [
+        LedgerWindow(window_key(lower.instant), range_between(stream.topic, lower, upper), closed=True)
+        for lower, upper in zip(boundaries, boundaries[1:], strict=False)
+        if lower.offsets != upper.offsets
+    ]
+
+
+def open_window(stream: Stream) -> LedgerWindow | None:
+    """The window that is filling now, or None while nothing is decided or it has no offsets yet."""
+    last = stream.ledger.last()
+    if last is None:
+        return None
+    covered = open_range(stream, last)
+    return None if covered.is_empty else LedgerWindow(window_key(last.instant), covered, closed=False)
+
+
+def _start(stream: Stream, now: datetime) -> Boundary:
+    configured = decided_start(stream.settings, stream.name)
+    oldest = oldest_record_instant(stream.connection, stream.topic)
+    if configured is None and oldest is None:
+        raise NoRecordsYet(
+            f"topic {stream.topic!r} holds no records yet, and streams.{stream.name}.start is not set: "
+            "produce something first, or set the start"
+        )
+    instant = configured or stream.cadence.floor(min(oldest or now, now))
+    return first_boundary(stream.connection, stream.topic, instant)
+
+
+def _refuse_another_topic(stream: Stream, last: Boundary) -> None:
+    current = topic_id(stream.connection, stream.topic)
+    if current != last.topic_id:
+        raise TopicRecreated(stream.topic, last.topic_id, current)
+
+
+def missing_windows(stream: Stream, windows: Sequence[str]) -> list[str]:
+    """Closed windows among ``windows`` that hold offsets by the ledger and are not in ``events``."""
+    commits = stream.table("events").commits()
+    boundaries = {b.instant: b.offsets for b in stream.ledger.boundaries()}
+    missing = []
+    for window in windows:
+        lower, upper = boundaries.get(window_start(window)), boundaries.get(stream.cadence.end(window))
+        if lower is not None and upper is not None and lower != upper and window not in commits:
+            missing.append(window)
+    return missing

@@ -1,0 +1,122 @@
+"""One configured stream with everything it is made of: settings, contract, topic and tables.
+
+The bundle that assets, commands and checks are handed, so that none of them puts the pieces together again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from streamguard_assets import __version__
+from streamguard_assets.contracts.contract import Contract
+from streamguard_assets.contracts.registry import contract
+from streamguard_assets.contracts.windows import Cadence
+from streamguard_assets.kafka.client import KafkaConnection
+from streamguard_assets.lake.ledger import Ledger
+from streamguard_assets.lake.location import LakeLocation
+from streamguard_assets.lake.quarantine import Quarantine
+from streamguard_assets.lake.window_table import WindowTable
+from streamguard_assets.settings import Settings, StreamSettings
+from streamguard_assets.windows.tables import TABLES, table_schema
+
+CODE_VERSION = __version__
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream ready for use. ``connect`` is called only when Kafka is needed, so tables open without a broker."""
+
+    name: str
+    settings: Settings
+    location: LakeLocation
+    connect: Callable[[], KafkaConnection]
+
+    @property
+    def config(self) -> StreamSettings:
+        return self.settings.stream(self.name)
+
+    @property
+    def topic(self) -> str:
+        return self.config.topic
+
+    @property
+    def cadence(self) -> Cadence:
+        return Cadence(self.config.window_minutes)
+
+    @cached_property
+    def contract(self) -> Contract:
+        return contract(self.config.contract)
+
+    @cached_property
+    def connection(self) -> KafkaConnection:
+        return self.connect()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.location, self.name)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.location, self.name)
+
+    @cached_property
+    def _tables(self) -> dict[str, WindowTable]:
+        return {}
+
+    def table(self, asset: str) -> WindowTable:
+        """The window table of one asset, kept open: a reopened table reads its log from the beginning."""
+        if asset not in self._tables:
+            schema = table_schema(asset, self.contract)
+            self._tables[asset] = WindowTable(self.location, self.name, asset, schema, TABLES[asset])
+        return self._tables[asset]
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where ``training_data`` is exported; on local disk also when the lake is remote."""
+        return self.settings.state / "exports" / self.name / "training_data"
+
+
+def open_stream(settings: Settings, name: str, location: LakeLocation) -> Stream:
+    """The stream ``name`` over the lake at ``location``; Kafka is not asked until something needs it.
+
+    Raises:
+        SettingsError: there is no such stream.
+    """
+    settings.stream(name)
+    return Stream(name, settings, location, lambda: kafka_connection(settings))
+
+
+def decided_start(settings: Settings, stream: str) -> datetime | None:
+    """The first boundary of a stream: its setting, else what the first command decided and stored; or None."""
+    if (configured := settings.stream(stream).start) is not None:
+        return Cadence(settings.stream(stream).window_minutes).floor(configured)
+    stored = _read_starts(settings).get(stream)
+    return datetime.fromisoformat(stored) if stored else None
+
+
+def store_start(settings: Settings, stream: str, start: datetime) -> None:
+    """Keep the first boundary in the state folder, so that definitions load without asking Kafka."""
+    starts = _read_starts(settings)
+    if starts.get(stream) == start.isoformat():
+        return
+    path = _starts_file(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside and renamed: a reader that met half a file would take the stream for a new one.
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps({**starts, stream: start.isoformat()}, indent=2))
+    beside.replace(path)
+
+
+def _starts_file(settings: Settings) -> Path:
+    return settings.state / "starts.json"
+
+
+def _read_starts(settings: Settings) -> dict[str, str]:
+    path = _starts_file(settings)
+    return json.loads(path.read_text()) if path.exists() else {}

@@ -1,0 +1,1 @@
+"""Tests of StreamGuard Assets; the folders mirror the package."""

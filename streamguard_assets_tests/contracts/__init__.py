@@ -1,0 +1,1 @@
+"""Contracts and the identity of events, as specifications."""

@@ -1,0 +1,1 @@
+"""The Polars engine: parsing, columns, soft rules."""

@@ -1,0 +1,107 @@
+"""A record has one verdict, whichever engine reads it: the same rows, reasons, codes and paths."""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import col
+
+from streamguard_assets.contracts.registry import CONTRACTS, contract
+from streamguard_assets.engines.polars.records import parse_record_frame
+from streamguard_assets.engines.records import ParsedFrames
+from streamguard_assets.engines.spark.parsing import parse_records, parsed_once, verdicts
+from streamguard_assets_tests.parity.comparison import assert_same_rows
+from streamguard_assets_tests.parity.records import VALUES, record_frame
+
+pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
+
+KAFKA_SCHEMA = "topic string, partition int, offset bigint, timestamp timestamp, key binary, value binary"
+
+
+@pytest.fixture
+def spark_records(spark: SparkSession) -> DataFrame:
+    return spark_frame(spark, record_frame())
+
+
+def spark_frame(spark: SparkSession, records: pl.DataFrame) -> DataFrame:
+    return spark.createDataFrame(records.to_arrow(), KAFKA_SCHEMA)
+
+
+def assert_parity(expected: ParsedFrames[pl.DataFrame], actual: ParsedFrames[DataFrame]) -> None:
+    assert_same_rows(expected.accepted.to_arrow(), actual.accepted.toArrow())
+    assert_same_rows(expected.rejected.to_arrow(), actual.rejected.toArrow())
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACTS))
+def test_both_engines_give_every_record_the_same_verdict(spark_records: DataFrame, name: str) -> None:
+    expected = parse_record_frame(contract(name), record_frame(), chunk_records=4)
+
+    with parsed_once(contract(name), spark_records) as actual:
+        assert_parity(expected, actual)
+
+    assert expected.accepted.height + expected.rejected.height == len(VALUES)
+
+
+def test_the_table_of_records_has_both_kinds() -> None:
+    parsed = parse_record_frame(contract("security"), record_frame(), chunk_records=4)
+
+    assert parsed.accepted.height >= 5
+    assert parsed.rejected["code"].n_unique() >= 8
+
+
+def test_a_record_is_accepted_or_rejected_and_never_both_or_neither(spark_records: DataFrame) -> None:
+    rows = verdicts(contract("security"), spark_records)
+
+    both_or_neither = rows.where(col("accepted").isNull() == col("rejected").isNull())
+
+    assert rows.count() == len(VALUES)
+    assert both_or_neither.count() == 0
+
+
+def test_a_verdict_does_not_depend_on_how_records_are_cut_into_batches(
+    spark: SparkSession, spark_records: DataFrame
+) -> None:
+    expected = parse_record_frame(contract("security"), record_frame(), chunk_records=1_000)
+    setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(setting)
+    spark.conf.set(setting, "3")
+    try:
+        with parsed_once(contract("security"), spark_records) as actual:
+            assert_parity(expected, actual)
+    finally:
+        spark.conf.set(setting, str(before))
+
+
+def test_no_records_give_two_empty_frames_with_all_columns(spark: SparkSession) -> None:
+    nothing = record_frame().clear()
+
+    expected = parse_record_frame(contract("security"), nothing, chunk_records=10)
+
+    assert_parity(expected, parse_records(contract("security"), spark_frame(spark, nothing)))
+
+
+def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:
+    parsed = parse_records(contract("security"), spark_frame(spark, record_frame().clear()))
+
+    declared = contract("security").spark_schema()
+
+    assert parsed.accepted.columns[:3] == ["kafka_partition", "kafka_offset", "kafka_timestamp"]
+    assert [(f.name, f.dataType.simpleString()) for f in parsed.accepted.schema.fields[3:]] == [
+        (f.name, f.dataType.simpleString()) for f in declared.fields
+    ]
+
+
+def test_columns_of_the_kafka_source_that_nobody_asked_for_are_dropped(spark_records: DataFrame) -> None:
+    with_type = spark_records.selectExpr("*", "0 as timestampType")
+
+    assert verdicts(contract("security"), with_type).count() == len(VALUES)
+
+
+def test_rejected_bytes_are_kept_as_they_were(spark_records: DataFrame) -> None:
+    rejected: pa.Table = parse_records(contract("security"), spark_records).rejected.toArrow()
+
+    kept = dict(zip(rejected["kafka_offset"].to_pylist(), rejected["value"].to_pylist(), strict=True))
+    sent = dict(zip(record_frame()["offset"].to_list(), VALUES, strict=True))
+    assert kept == {offset: sent[offset] for offset in kept}
