@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings as hypothesis_settings
 
 from streamguard_assets.kafka.broker.info import BrokerInfo
 from streamguard_assets.kafka.broker.java_command import tool_command
@@ -24,6 +25,10 @@ from streamguard_assets.kafka.broker.lifecycle import start_broker, stop_broker
 from streamguard_assets.kafka.client import KafkaConnection
 from streamguard_assets.kafka.topics import FOR_EVER_MS, TopicLayout, create_topic
 from streamguard_assets.settings import CONFIG_VARIABLE, ENV_PREFIX, KafkaSettings, Settings, load_settings
+
+# A deadline per example measures the machine's load, not the code.
+hypothesis_settings.register_profile("streamguard", deadline=None)
+hypothesis_settings.load_profile("streamguard")
 
 REPOSITORY = Path(__file__).parent.parent
 JVM_PREFIX = f"{ENV_PREFIX}JVM__"

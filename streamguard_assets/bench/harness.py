@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,10 +84,6 @@ class Result:
         if self.case.direction == "at_least":
             return self.ratios.median >= self.case.target
         return self.ratios.median <= self.case.target
-
-
-Suite = Callable[..., AbstractContextManager[Sequence[Case]]]
-"""Prepares what its cases need (a topic, a lake, frames), gives the cases, and cleans up."""
 
 
 def measure(case: Case, repetitions: int = MIN_REPETITIONS, after_each: Callable[[], None] | None = None) -> Result:

@@ -11,11 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-
-from streamguard_assets.commands.progress import broker_progress
+from streamguard_assets.commands.kafka import jar_progress
+from streamguard_assets.commands.output import print_note
 from streamguard_assets.kafka.broker.lifecycle import OwnedBroker
-from streamguard_assets.kafka.bootstrap import bootstrap_servers
 from streamguard_assets.orchestration.services import DagsterServices, Pages
 from streamguard_assets.processes.identity import ProcessIdentity, read_pid_file, write_pid_file
 from streamguard_assets.processes.owned import ProcessError
@@ -56,20 +54,19 @@ def running_machine(settings: Settings) -> tuple[ProcessIdentity, MachineState |
 
 
 @contextmanager
-def kafka_for(settings: Settings, console: Console) -> Iterator[str]:
+def kafka_for(settings: Settings) -> Iterator[str]:
     """Bootstrap servers of the cluster of the settings, or of the local broker, started and owned by this process."""
     if settings.kafka.bootstrap_servers is not None:
         yield settings.kafka.bootstrap_servers
         return
-    with broker_progress(console) as on_progress, ExitStack() as stack:
-        stack.enter_context(OwnedBroker(settings, on_progress=on_progress))
-        running = stack.pop_all()
-    with running:
-        yield bootstrap_servers(settings)
+    with ExitStack() as stack:
+        with jar_progress() as on_progress:
+            info = stack.enter_context(OwnedBroker(settings, on_progress=on_progress))
+        yield info.bootstrap_servers
 
 
 @contextmanager
-def machine(settings: Settings, console: Console, servers: str) -> Iterator[tuple[MachineState, DagsterServices]]:
+def machine(settings: Settings, servers: str) -> Iterator[tuple[MachineState, DagsterServices]]:
     """Dagster's processes, ready, until the block ends; announced in the state folder meanwhile.
 
     Raises:
@@ -78,7 +75,7 @@ def machine(settings: Settings, console: Console, servers: str) -> Iterator[tupl
     """
     _announce(settings)
     try:
-        with DagsterServices(settings, lambda step: console.print(f"  starting {step} …")) as services:
+        with DagsterServices(settings, lambda step: print_note(f"starting {step} …")) as services:
             pages: Pages = services.start()
             state = MachineState(pages.dagster_url, servers, str(settings.state / "logs"))
             state_file(settings).write_text(json.dumps(asdict(state)))

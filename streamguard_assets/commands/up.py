@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from streamguard_assets.commands.exit_codes import exit_on_error
 from streamguard_assets.commands.machine import (
     StopRequest,
     kafka_for,
@@ -15,20 +17,30 @@ from streamguard_assets.commands.machine import (
     pid_file,
     running_machine,
 )
-from streamguard_assets.commands.output import console, print_json
+from streamguard_assets.commands.output import (
+    Format,
+    JsonOption,
+    chosen_format,
+    console,
+    print_document,
+    print_json,
+    print_note,
+    print_text,
+)
 from streamguard_assets.commands.streams import prepare_topics
 from streamguard_assets.processes.detached import start_detached, stop_detached
 from streamguard_assets.processes.owned import ProcessError
 from streamguard_assets.settings import Settings, load_settings
 
 DETACHED_TIMEOUT_S = 180.0
+PROBE_INTERVAL_S = 0.2
 DOWN_GRACE_S = 45.0
 """Time for the runs, the daemon and the broker to end in order."""
 
 
 def up(
-    detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready; `streamguard down` ends it.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print where everything is as JSON.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready; `down` ends it.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Start the local broker (unless a cluster is set), the Dagster UI, the daemon and the sensors.
 
@@ -37,27 +49,29 @@ def up(
         streamguard up             stay in the foreground
         streamguard up --detach    return when ready
     """
-    settings = load_settings()
-    if detach:
-        _up_detached(settings)
-        _show(settings, json)
-        return
-    with StopRequest() as stop, kafka_for(settings, console) as servers:
-        prepare_topics(settings)
-        with machine(settings, console, servers) as (_, services):
-            _show(settings, json)
-            console.print("Ctrl-C ends everything.")
-            stop.wait_beside(services)
-            console.print("ending …")
+    with exit_on_error():
+        settings = load_settings()
+        if detach:
+            _up_detached(settings)
+            _show(settings, as_json)
+            return
+        with StopRequest() as stop, kafka_for(settings) as servers:
+            prepare_topics(settings)
+            with machine(settings, servers) as (_, services):
+                _show(settings, as_json)
+                print_note("Ctrl-C ends everything.")
+                stop.wait_beside(services)
+                print_note("ending …")
 
 
-def down() -> None:
+def down(as_json: JsonOption = False) -> None:
     """End everything that `streamguard up` started, also a part that survived a crash."""
-    settings = load_settings()
-    if stop_detached(pid_file(settings), DOWN_GRACE_S):
-        console.print("everything has ended")
-    else:
-        console.print("nothing was running")
+    with exit_on_error():
+        stopped = stop_detached(pid_file(load_settings()), DOWN_GRACE_S)
+        if as_json:
+            print_json({"stopped": stopped})
+        else:
+            print_text("everything has ended" if stopped else "nothing was running")
 
 
 def _up_detached(settings: Settings) -> None:
@@ -75,17 +89,16 @@ def _up_detached(settings: Settings) -> None:
                 raise ProcessError(f"it ended before it was ready; see {log}")
             if time.monotonic() > deadline:
                 raise ProcessError(f"it is not ready after {DETACHED_TIMEOUT_S:g} s; see {log}")
-            time.sleep(0.2)  # the readiness of another process: a file to look for is all there is
+            time.sleep(PROBE_INTERVAL_S)  # the readiness of another process: a file to look for is all there is
 
 
 def _show(settings: Settings, as_json: bool) -> None:
     running = running_machine(settings)
     if running is None or running[1] is None:
-        raise ProcessError("it ended just after it was ready; see the logs")
-    identity, state = running
-    if as_json:
-        print_json({"pid": identity.pid, **vars(state)})
+        raise ProcessError(f"it ended just after it was ready; see {settings.state / 'logs'}")
+    identity, state = running[0], running[1]
+    form = chosen_format(as_json)
+    if form is Format.JSON:
+        print_json({"pid": identity.pid, **asdict(state)})
         return
-    console.print(f"Dagster UI  [link={state.dagster_url}]{state.dagster_url}[/link]")
-    console.print(f"Kafka       {state.bootstrap_servers}")
-    console.print(f"logs        {state.logs}")
+    print_document({"Dagster UI": state.dagster_url, "Kafka": state.bootstrap_servers, "logs": state.logs})

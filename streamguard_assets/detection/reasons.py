@@ -12,6 +12,9 @@ MOST_REASONS = 3
 ROWS_AT_ONCE = 2_000
 """Users explained together: 28 rows each are scored, so this bounds the matrix to about 13 MB."""
 
+LEAST_DROP = 1e-12
+"""Smaller drops are rounding: the same path lengths, added in another order."""
+
 REASON = pl.Struct({"feature": pl.String, "value": pl.Float64, "usual": pl.Float64, "share": pl.Float64})
 
 
@@ -38,7 +41,8 @@ def reasons(model: AnomalyModel, matrix: np.ndarray, scores: np.ndarray) -> pl.S
     ``share`` is the feature's drop among the sum of all positive drops of the row. A feature that does not lower
     the score is no reason, so a user without any oddity has none. Equal drops keep the order of the features.
     """
-    positive = np.maximum(score_drops(model, matrix, scores), 0.0)
+    drops = score_drops(model, matrix, scores)
+    positive = np.where(drops > LEAST_DROP, drops, 0.0)
     sums = positive.sum(axis=1, keepdims=True)
     shares = np.divide(positive, sums, out=np.zeros_like(positive), where=sums > 0)
     strongest = np.argsort(-positive, axis=1, kind="stable")[:, :MOST_REASONS]

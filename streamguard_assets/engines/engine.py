@@ -4,19 +4,19 @@ Which rows a window holds, which record is rejected and what a feature means is 
 ``contracts``, ``analytics``). An engine only carries it out, and every engine gives the same rows.
 
 Between reading and collecting stand the transforms of ``analytics``. They take and give the frame of any engine
-(Narwhals inside), so an engine has no say in them: ``user_features(engine.scan(...), ...)``.
+(Narwhals inside), so an engine has no say in them: ``user_features(engine.scan(table), ...)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
 from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.engines.records import ParsedFrames
-from streamguard_assets.lake.location import LakeLocation
+from streamguard_assets.lake.window_table import WindowTable
 
 Frame = TypeVar("Frame")
 """An engine's own lazy frame: ``polars.LazyFrame``, ``pyspark.sql.DataFrame``."""
@@ -30,15 +30,11 @@ class Engine(Protocol[Frame]):
         """Short name, as it stands in the metadata of a materialization."""
         ...
 
-    def scan(
-        self,
-        location: LakeLocation,
-        stream: str,
-        asset: str,
-        windows: Sequence[str] | None = None,
-        version: int | None = None,
-    ) -> Frame:
-        """A window table as a lazy frame, of some windows only and as of a table version if asked."""
+    def scan(self, table: WindowTable, windows: Collection[str] | None = None, version: int | None = None) -> Frame:
+        """The columns of ``table.schema``, lazily: of ``windows`` (None: all) as of ``version`` (None: the newest).
+
+        ``TableMissing`` if the table was never written.
+        """
         ...
 
     def parse(self, contract: Contract, records: Frame) -> ParsedFrames[Frame]:

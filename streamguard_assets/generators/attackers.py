@@ -68,7 +68,7 @@ def _password_spray(rng: np.random.Generator, activity: float) -> Episodes:
         origins=_hostile_origins(rng, 3),
         type_weights=(0.94, 0.06, 0.0, 0.0, 0.0),
         destinations=places.INTERNAL_HOSTS + places.EXTERNAL_HOSTS,
-        threat=Threat(0.45),
+        threat=Threat(0.38),
         failed_auth_share=0.97,
         blocked_share=0.3,
         stray_share=0.9,
@@ -119,7 +119,7 @@ def _night_owl(rng: np.random.Generator, activity: float) -> Episodes:
         origins=_hostile_origins(rng, 3),
         type_weights=(0.18, 0.04, 0.26, 0.50, 0.02),
         destinations=places.INTERNAL_HOSTS,
-        threat=Threat(0.35, alarms=0.15),
+        threat=Threat(0.25, alarms=0.12),
         failed_auth_share=0.4,
         blocked_share=0.15,
         stray_share=0.05,
@@ -128,7 +128,7 @@ def _night_owl(rng: np.random.Generator, activity: float) -> Episodes:
         agents=SCRIPT_AGENTS,
         programs=TOOLS,
     )
-    by_night = _bursts(intrusion, 2.0 + np.sort(rng.uniform(0, 1.7, 4)), events=140, gap_s=1.2, activity=activity)
+    by_night = _bursts(intrusion, 2.0 + np.sort(rng.uniform(0, 1.7, 4)), events=200, gap_s=0.9, activity=activity)
     by_day = ordinary_days(rng, 40 * activity)
     return lambda chance, day: [*by_day(chance, day), *by_night(chance, day)]
 

@@ -160,7 +160,7 @@ def _service(rng: np.random.Generator, user: str, activity: float) -> Account:
         agents=("python-requests/2.32",),
         programs=("python", "rsync", "cron", "bash"),
     )
-    beat_ms = DAY_MS / (activity * float(rng.lognormal(np.log(1_150), 0.3)))
+    beat_ms = DAY_MS / (activity * float(rng.lognormal(np.log(1_150), 0.25)))
     batch_hour = float(rng.uniform(0, 5))
     return Account(user, None, partial(_service_day, manners, beat_ms, batch_hour))
 

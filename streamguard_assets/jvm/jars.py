@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from streamguard_assets.jvm import ivy
 from streamguard_assets.jvm.errors import JarsUnavailableError
@@ -17,6 +18,8 @@ from streamguard_assets.jvm.java import JavaRuntime, find_java
 from streamguard_assets.jvm.trust_store import trust_store_options
 from streamguard_assets.settings import Settings, environment_variable
 
+LOCK_MARGIN_S = 60.0
+"""How much longer than one download we wait for another process' download: it starts and verifies as well."""
 _FETCH_PREFIX = ".fetch-"
 
 
@@ -49,10 +52,22 @@ def ensure_jars(
     cache = settings.jar_cache
     if _unfit(jar_set.jars, cache):
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / ".lock"):
+        with _filling(cache, settings.jvm.fetch_timeout_s + LOCK_MARGIN_S):
             if wanted := _unfit(jar_set.jars, cache):  # asked again: another process may just have fetched them
                 _fetch(jar_set.name, wanted, settings, java or find_java(settings.jvm), on_progress)
     return [cache / jar.file_name for jar in jar_set.jars]
+
+
+@contextmanager
+def _filling(cache: Path, timeout_s: float) -> Iterator[None]:
+    """The right to put jars into ``cache``: one process at a time."""
+    try:
+        with FileLock(cache / ".lock", timeout=timeout_s):
+            yield
+    except Timeout:
+        raise JarsUnavailableError(
+            f"another process has been fetching jars into {cache} for {timeout_s:g} s (it holds {cache / '.lock'})"
+        ) from None
 
 
 def class_path(jars: Sequence[Path]) -> str:

@@ -26,6 +26,17 @@ class RawChunk:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def since(self, index: int) -> RawChunk:
+        """The same chunk without its first ``index`` records."""
+        return RawChunk(
+            self.topic,
+            self.partition,
+            self.offsets[index:],
+            self.timestamps_ms[index:],
+            None if self.keys is None else self.keys[index:],
+            self.values[index:],
+        )
+
 
 class ChunkBuffer:
     """Collects records of one partition and hands them out ``chunk_records`` at a time."""

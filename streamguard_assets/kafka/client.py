@@ -15,7 +15,13 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from streamguard_assets.kafka.errors import KafkaFailure, KafkaMisconfigured, KafkaRefused, KafkaUnavailable
+from streamguard_assets.kafka.errors import (
+    KafkaFailure,
+    KafkaMisconfigured,
+    KafkaRefused,
+    KafkaUnavailable,
+    LeaderMoved,
+)
 from streamguard_assets.settings import KafkaSettings
 
 T = TypeVar("T")
@@ -41,12 +47,21 @@ AWAY = frozenset(
         KafkaError._DESTROY,
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.BROKER_NOT_AVAILABLE,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.SASL_AUTHENTICATION_FAILED,
     }
 )
 """Error codes that mean "no answer from the cluster" and not "the answer is no"."""
+
+MOVED = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
+"""Error codes of a partition that is changing its leader."""
 
 logger = logging.getLogger("streamguard_assets.kafka.librdkafka")
 logger.addHandler(logging.NullHandler())  # else librdkafka's every retry goes to the user's terminal
@@ -57,11 +72,12 @@ class LastError:
 
     def __init__(self) -> None:
         self.text: str | None = None
+        self.code: int | None = None
 
     def __call__(self, error: KafkaError) -> None:
         # "all brokers down" follows the event that says why; it must not hide it
         if self.text is None or error.code() != KafkaError._ALL_BROKERS_DOWN:
-            self.text = error.str()
+            self.text, self.code = error.str(), error.code()
 
 
 class KafkaConnection:
@@ -114,14 +130,22 @@ class KafkaConnection:
         """A copy of the common options, secrets included: for clients of other libraries, never for a log."""
         return dict(self._options)
 
-    def consumer(self, options: Mapping[str, Any], on_error: LastError | None = None) -> Consumer:
-        """A new consumer. It commits nothing and joins no group; ``group.id`` is only there because it must be."""
-        defaults = {"group.id": "streamguard", "enable.auto.commit": False}
-        return self._open(Consumer, {**defaults, **self._with_timeouts(on_error), **options})
+    def consumer(
+        self, options: Mapping[str, Any], tuning: Mapping[str, Any], on_error: LastError | None = None
+    ) -> Consumer:
+        """A new consumer with exactly ``options``; ``tuning`` gives way to what the user set.
 
-    def producer(self, options: Mapping[str, Any], on_error: LastError | None = None) -> Producer:
-        """A new producer."""
-        return self._open(Producer, {**self._with_timeouts(on_error), **options})
+        It commits nothing and joins no group: ``group.id`` is only there because librdkafka insists.
+        """
+        tuning = {"group.id": "streamguard", **tuning}
+        options = {"enable.auto.commit": False, **options}
+        return self._open(Consumer, {**tuning, **self._with_timeouts(on_error), **options})
+
+    def producer(
+        self, options: Mapping[str, Any], tuning: Mapping[str, Any], on_error: LastError | None = None
+    ) -> Producer:
+        """A new producer with exactly ``options``; ``tuning`` gives way to what the user set."""
+        return self._open(Producer, {**tuning, **self._with_timeouts(on_error), **options})
 
     def admin(self) -> AdminClient:
         """This process' admin client."""
@@ -143,7 +167,9 @@ class KafkaConnection:
             raise self.unavailable(doing, "no answer", self._admin_error) from None
 
     def failure(self, error: KafkaError, doing: str, last_error: LastError | None = None) -> KafkaFailure:
-        """Our error for librdkafka's: away, or refused."""
+        """Our error for librdkafka's: moved, away, or refused."""
+        if error.code() in MOVED:
+            return LeaderMoved(self.bootstrap_servers, doing, error.str())
         if error.code() in AWAY or error.retriable():
             return self.unavailable(doing, error.str(), last_error)
         return KafkaRefused(self.bootstrap_servers, doing, self._without_secrets(error.str()), error.code())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class KafkaFailure(Exception):
+class KafkaFailure(Exception):  # noqa: N818 - the other name belongs to the client library
     """Base of every error of this room. Subclasses hand their facts to ``super().__init__`` so that they pickle."""
 
 
@@ -40,6 +40,10 @@ class KafkaUnavailable(KafkaFailure):
         )
 
 
+class LeaderMoved(KafkaUnavailable):
+    """The broker that was asked no longer leads the partition: asking again finds the one that does."""
+
+
 class KafkaRefused(KafkaFailure):
     """The cluster answered, and said no. ``code`` is Kafka's error code."""
 
@@ -67,6 +71,22 @@ class UnknownTopic(KafkaFailure):
         return f"there is no topic {self.topic!r}{hint}. Create it, or correct the stream's `topic` setting"
 
 
+class UnknownPartition(KafkaFailure):
+    """The topic is there, and has fewer partitions than were asked for."""
+
+    def __init__(self, topic: str, missing: Sequence[int], partitions: int) -> None:
+        super().__init__(topic, tuple(missing), partitions)
+        self.topic = topic
+        self.missing = tuple(missing)
+        self.partitions = partitions
+
+    def __str__(self) -> str:
+        missing = ", ".join(map(str, self.missing))
+        return (
+            f"topic {self.topic!r} has {self.partitions} partitions, numbered from 0; there is no partition {missing}"
+        )
+
+
 class TopicRecreated(KafkaFailure):
     """The topic was deleted and made again: its offsets no longer mean what the ledger says."""
 
@@ -78,8 +98,8 @@ class TopicRecreated(KafkaFailure):
 
     def __str__(self) -> str:
         return (
-            f"topic {self.topic!r} was recreated: its boundaries were decided on id {self.recorded_id}, the cluster now "
-            f"has id {self.current_id}. The old offsets are gone; keep the old windows and configure a new stream "
+            f"topic {self.topic!r} was recreated: its boundaries were decided on id {self.recorded_id}, the cluster "
+            f"now has id {self.current_id}. The old offsets are gone; keep the old windows and configure a new stream "
             "for the new topic, or reset this stream's ledger"
         )
 

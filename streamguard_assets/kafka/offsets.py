@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
+from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec  # pyright: ignore[reportPrivateImportUsage]
 
 from streamguard_assets.contracts.windows import EPOCH
 from streamguard_assets.kafka.client import KafkaConnection
-from streamguard_assets.kafka.topics import topic_identity
+from streamguard_assets.kafka.errors import LeaderMoved
+from streamguard_assets.kafka.topics import POLL_S, list_topics, topic_identity
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -56,30 +58,50 @@ def first_offsets_since(
     aborted record) and may be stamped in the future. All requests are under way at once.
     """
     partitions = list(partitions)
-    asked = [_ask(connection, topic, partitions, OffsetSpec.for_timestamp(epoch_ms(i))) for i in instants]
-    doing = f"looking up offsets by time in topic {topic!r}"
-    answers = ({p: connection.answer(future, doing) for p, future in futures.items()} for futures in asked)
+    specs = [OffsetSpec.for_timestamp(epoch_ms(i)) for i in instants]
+    answers = _answers(connection, topic, partitions, specs, f"looking up offsets by time in topic {topic!r}")
     return [{p: StampedOffset(a.offset, a.timestamp) for p, a in answer.items() if a.offset >= 0} for answer in answers]
 
 
 def _ends(
-    connection: KafkaConnection, topic: str, partitions: Iterable[int] | None, spec: OffsetSpec, what: str
+    connection: KafkaConnection, topic: str, partitions: Iterable[int] | None, spec: OffsetSpec | None, what: str
 ) -> dict[int, int]:
     if partitions is None:
         partitions = topic_identity(connection, topic).partitions
-    futures = _ask(connection, topic, partitions, spec)
     doing = f"reading {what} offsets of topic {topic!r}"
-    return {partition: connection.answer(future, doing).offset for partition, future in futures.items()}
+    (answer,) = _answers(connection, topic, list(partitions), [spec], doing)
+    return {partition: found.offset for partition, found in answer.items()}
+
+
+def _answers(
+    connection: KafkaConnection,
+    topic: str,
+    partitions: Sequence[int],
+    specs: Sequence[OffsetSpec | None],
+    doing: str,
+) -> list[dict[int, ListOffsetsResultInfo]]:
+    """One answer per spec and partition; a partition that is changing its leader is asked again."""
+    deadline = time.monotonic() + connection.request_timeout_s
+    while True:
+        asked = [_ask(connection, topic, partitions, spec) for spec in specs]
+        try:
+            return [{p: connection.answer(future, doing) for p, future in futures.items()} for futures in asked]
+        except LeaderMoved:
+            if time.monotonic() > deadline:
+                raise
+            list_topics(connection)  # makes librdkafka learn the new leaders
+            connection.admin().poll(POLL_S)
 
 
 def _ask(
-    connection: KafkaConnection, topic: str, partitions: Iterable[int], spec: OffsetSpec
+    connection: KafkaConnection, topic: str, partitions: Sequence[int], spec: OffsetSpec | None
 ) -> dict[int, Future[ListOffsetsResultInfo]]:
     """Futures by partition. Committed isolation turns "latest" into the last stable offset."""
-    wanted = {TopicPartition(topic, partition): spec for partition in partitions}
-    if not wanted:
+    if not partitions:
         return {}
     futures = connection.admin().list_offsets(
-        wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=connection.request_timeout_s
+        {TopicPartition(topic, partition): spec for partition in partitions},
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=connection.request_timeout_s,
     )
     return {topic_partition.partition: future for topic_partition, future in futures.items()}

@@ -78,9 +78,7 @@ class PartitionProgress:
 
     def receipt(self) -> PartitionReceipt:
         """What was delivered and seen so far."""
-        return PartitionReceipt(
-            self.partition, self.start, self.end, self.delivered, self.position, tuple(self._holes)
-        )
+        return PartitionReceipt(self.partition, self.start, self.end, self.delivered, self.position, tuple(self._holes))
 
     def _note_holes(self, offsets: Sequence[int]) -> None:
         expected = self.position

@@ -7,7 +7,7 @@ aborted and compacted records are offsets without a record, and a read that wait
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from streamguard_assets.contracts.offsets import OffsetRange, ReadReceipt
 from streamguard_assets.kafka.chunks import ChunkBuffer, RawChunk
 from streamguard_assets.kafka.client import KafkaConnection, LastError
-from streamguard_assets.kafka.errors import OffsetOutOfRange, RetentionGap
+from streamguard_assets.kafka.errors import OffsetOutOfRange, RetentionGap, UnknownPartition
 from streamguard_assets.kafka.offsets import last_stable_offsets, log_start_offsets
 from streamguard_assets.kafka.progress import PartitionProgress
 from streamguard_assets.kafka.topics import topic_identity
@@ -33,6 +33,9 @@ POLL_S = 0.5
 STALL_FACTOR = 3
 """A read that has begun is given up after this many request time-outs without progress."""
 
+MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+"""Codes of an assignment to something that is not there; librdkafka itself would wait for it to come."""
+
 COMMITTED: dict[str, Any] = {
     "isolation.level": "read_committed",
     "enable.partition.eof": True,
@@ -41,7 +44,10 @@ COMMITTED: dict[str, Any] = {
     # how long a missing topic is taken for one that is just being made; 30 s by default
     "topic.metadata.propagation.max.ms": 1_000,
 }
+# the end of a log is only told by an empty fetch, which the broker holds back for 500 ms by default
+END_WAIT: dict[str, Any] = {"fetch.wait.max.ms": 10}
 LARGE_FETCH: dict[str, Any] = {
+    **END_WAIT,
     # the default leaves a full partition alone for 1 s: 3 to 4 times slower
     "fetch.queue.backoff.ms": 5,
     # bounds memory when the caller is slower than the broker
@@ -114,23 +120,27 @@ class RangeRead(Iterator[RawChunk]):
             raise RuntimeError(f"the read of topic {self.topic!r} is not finished: its receipt would be a guess")
         return ReadReceipt(self.topic, tuple(self._ways[p].receipt() for p in sorted(self._ways)))
 
-    def _read(self) -> Iterator[RawChunk]:
+    def _read(self) -> Generator[RawChunk]:
         if not self._buffers:
             return
-        consumer = self._connection.consumer({**COMMITTED, **self._fetch_options()}, self._patience.last_error)
+        consumer = self._connection.consumer(COMMITTED, self._fetch_options(), self._patience.last_error)
         try:
             consumer.assign([TopicPartition(self.topic, p, self._ways[p].position) for p in self._buffers])
             while self._buffers:
                 covered = self._covered
                 for partition, run in groupby(self._next_messages(consumer), Message.partition):
-                    if partition in self._buffers:  # else left over from a partition that is done
-                        yield from self._deliver(partition, list(run))
+                    yield from self._deliver(partition, list(run))
                 yield from self._drop_finished(consumer)
-                self._patience.note(progressed=self._covered > covered, doing=f"reading topic {self.topic!r}")
+                self._refuse_missing()
+                self._patience.note(progressed=self._covered > covered, doing=self._doing)
         except KafkaException as error:
-            raise self._patience.failure(error.args[0], f"reading topic {self.topic!r}") from error
+            raise self._patience.failure(error.args[0], self._doing) from error
         finally:
             consumer.close()
+
+    @property
+    def _doing(self) -> str:
+        return f"reading topic {self.topic!r}"
 
     @property
     def _covered(self) -> int:
@@ -141,7 +151,7 @@ class RangeRead(Iterator[RawChunk]):
         if sum(spans) > SMALL_READ_RECORDS:
             return LARGE_FETCH
         # about 1 KiB per record wanted: a peek into 100 partitions must not fetch 25 MB
-        return {"fetch.message.max.bytes": min(max(16 * 1024, max(spans) * 1024), 256 * 1024)}
+        return {**END_WAIT, "fetch.message.max.bytes": min(max(16 * 1024, max(spans) * 1024), 256 * 1024)}
 
     def _next_messages(self, consumer: Consumer) -> list[Message]:
         """What has arrived; waits only when nothing has. A wait for a full batch would wait at every end of a log."""
@@ -150,18 +160,20 @@ class RangeRead(Iterator[RawChunk]):
         message = consumer.poll(self._patience.poll_s)
         return [] if message is None else [message]
 
-    def _deliver(self, partition: int, run: list[Message]) -> Iterator[RawChunk]:
-        if any(map(Message.error, run)):
-            for is_event, part in groupby(run, _is_event):
-                if is_event:
-                    for event in part:
-                        self._handle_event(partition, event)
-                else:
-                    yield from self._deliver_records(partition, list(part))
-        else:
+    def _deliver(self, partition: int | None, run: list[Message]) -> Iterator[RawChunk]:
+        if not any(map(Message.error, run)):
             yield from self._deliver_records(partition, run)
+            return
+        for is_event, part in groupby(run, _is_event):
+            if is_event:
+                for event in part:
+                    self._handle_event(partition, event)
+            else:
+                yield from self._deliver_records(partition, list(part))
 
-    def _deliver_records(self, partition: int, records: list[Message]) -> Iterator[RawChunk]:
+    def _deliver_records(self, partition: int | None, records: list[Message]) -> Iterator[RawChunk]:
+        if partition not in self._buffers:  # left over from a partition that is done
+            return
         offsets: list[int] = list(map(Message.offset, records))  # pyright: ignore[reportAssignmentType]
         count = self._ways[partition].take(offsets)
         if count < len(offsets):
@@ -177,20 +189,28 @@ class RangeRead(Iterator[RawChunk]):
         for partition in finished:
             yield from self._buffers.pop(partition).rest()
 
-    def _handle_event(self, partition: int, event: Message) -> None:
-        error, way = event.error(), self._ways[partition]
-        if error is None or way.is_done:
+    def _handle_event(self, partition: int | None, event: Message) -> None:
+        error = event.error()
+        way = None if partition is None else self._ways.get(partition)
+        if error is None or (way is not None and way.is_done):
             return
-        if error.code() == KafkaError._PARTITION_EOF:
+        if way is not None and error.code() == KafkaError._PARTITION_EOF:
             way.reach(_offset(event))
             self._refuse_end_before(way)
-        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+        elif way is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._explain_lost_position(way, error)
-        elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            topic_identity(self._connection, self.topic)  # knows the near names
-            raise self._patience.failure(error, f"reading topic {self.topic!r} partition {partition}")
+        elif error.code() in MISSING:
+            self._patience.last_error(error)
         elif not error.retriable():
-            raise self._patience.failure(error, f"reading topic {self.topic!r} partition {partition}")
+            raise self._patience.failure(error, self._doing)
+
+    def _refuse_missing(self) -> None:
+        if self._patience.last_error.code not in MISSING:
+            return
+        known = topic_identity(self._connection, self.topic).partitions  # raises, with the near names
+        if missing := [p for p in self._buffers if p not in known]:
+            raise UnknownPartition(self.topic, missing, len(known))
+        self._patience.last_error.code = None  # it was there after all: a topic just made, or a new leader
 
     def _refuse_end_before(self, way: PartitionProgress) -> None:
         """The log has ended; when the range has not, tell a wrong range from a new leader that is still behind."""
@@ -208,7 +228,7 @@ class RangeRead(Iterator[RawChunk]):
         last_stable = last_stable_offsets(self._connection, self.topic, partitions)[way.partition]
         if last_stable < way.end:
             raise OffsetOutOfRange(self.topic, way.partition, way.end, last_stable)
-        raise self._patience.failure(error, f"reading topic {self.topic!r} partition {way.partition}")
+        raise self._patience.failure(error, self._doing)
 
 
 class _Patience:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import NewPartitions, NewTopic
+from confluent_kafka.admin import NewPartitions, NewTopic  # pyright: ignore[reportPrivateImportUsage]
 
 from streamguard_assets.kafka.client import KafkaConnection
 from streamguard_assets.kafka.errors import KafkaRefused, UnknownTopic
@@ -115,9 +115,9 @@ def list_topics(connection: KafkaConnection) -> list[str]:
 
 
 def _identity(connection: KafkaConnection, topic: str) -> TopicIdentity | None:
-    future = connection.admin().describe_topics(
-        TopicCollection([topic]), request_timeout=connection.request_timeout_s
-    )[topic]
+    future = connection.admin().describe_topics(TopicCollection([topic]), request_timeout=connection.request_timeout_s)[
+        topic
+    ]
     try:
         description = connection.answer(future, f"describing topic {topic!r}")
     except KafkaRefused as refusal:

@@ -10,6 +10,7 @@ from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from streamguard_assets.lake.errors import TableMissing
+from streamguard_assets.lake.location import local_path
 
 REOPEN_AFTER_COMMITS = 25
 """A long-lived DeltaTable slows down linearly with the commits it has followed, even with checkpoints."""
@@ -34,6 +35,11 @@ def open_table(uri: str, storage_options: Mapping[str, str], version: int | None
         return DeltaTable(uri, version=version, storage_options=dict(storage_options))
     except TableNotFoundError as error:
         raise TableMissing(f"there is no table at {uri}; materialize the asset that writes it first") from error
+
+
+def stored_schema(uri: str, storage_options: Mapping[str, str]) -> pa.Schema:
+    """The columns that the table has now. ``TableMissing`` when nobody has written it yet."""
+    return pa.schema(open_table(uri, storage_options).schema().to_arrow())
 
 
 def create_table(
@@ -71,9 +77,10 @@ class TableHandle:
         self.lock = threading.RLock()
         self._table: DeltaTable | None = None
         self._opened_at = 0
+        self._birth: tuple[int, int] | None = None
 
     def exists(self) -> bool:
-        return self._table is not None or table_exists(self.uri, self.storage_options)
+        return self._followable() or table_exists(self.uri, self.storage_options)
 
     def create(self, schema: pa.Schema, partition_by: Sequence[str], description: str) -> None:
         if not self.exists():
@@ -82,12 +89,32 @@ class TableHandle:
     def current(self) -> DeltaTable:
         """The table at its newest version; use it under ``lock`` and do not keep it, it moves on later."""
         with self.lock:
-            if self._table is not None and self._table.version() - self._opened_at < REOPEN_AFTER_COMMITS:
-                self._table.update_incremental()
+            table = self._table
+            if table is None or not self._followable() or table.version() - self._opened_at >= REOPEN_AFTER_COMMITS:
+                self._birth = self._birth_now()
+                table = self._table = open_table(self.uri, self.storage_options)
+                self._opened_at = table.version()
             else:
-                self._table = open_table(self.uri, self.storage_options)
-                self._opened_at = self._table.version()
-            return self._table
+                table.update_incremental()
+            return table
+
+    def _followable(self) -> bool:
+        """Whether the open table is still the one at this address. One made anew there has another first commit.
+
+        Following the old object would mix both, or show windows that are gone. Told on the local disk only: nobody
+        deletes a table in an object store while its own processes run.
+        """
+        return self._table is not None and self._birth == self._birth_now()
+
+    def _birth_now(self) -> tuple[int, int] | None:
+        folder = local_path(self.uri)
+        if folder is None:
+            return None
+        try:
+            facts = (folder / "_delta_log" / f"{0:020d}.json").stat()
+        except FileNotFoundError:
+            return None
+        return facts.st_ino, facts.st_mtime_ns
 
     def pinned(self, version: int | None = None) -> DeltaTable:
         """An object of its own that stays at ``version`` (default: the newest now)."""

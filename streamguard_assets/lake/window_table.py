@@ -70,12 +70,16 @@ class WindowTable:
             self.uri, self._options, self.schema, window, attempt, self._file_rows, provenance=self._provenance
         )
 
-    def write(self, rows: pl.DataFrame | pa.RecordBatchReader | Iterable[pl.DataFrame], commit: WindowCommit):
-        """Stage ``rows`` chunk by chunk and commit them as the window; what was staged is deleted when that fails."""
+    def write(
+        self, rows: pl.DataFrame | pa.RecordBatchReader | Iterable[pl.DataFrame], commit: WindowCommit
+    ) -> WindowCommit:
+        """Stage ``rows`` chunk by chunk and ``commit`` them as the window. What was staged goes when staging fails."""
         with self.stager(commit.window, commit.attempt) as stager:
             for chunk in _chunks(rows):
                 stager.add(chunk)
-            return self.commit(stager.finish(), commit)
+            files = stager.finish()
+        # Outside the block: an error after the commit landed must not delete the files that it names.
+        return self.commit(files, commit)
 
     def commit(self, files: Sequence[DataFile], commit: WindowCommit) -> WindowCommit:
         """Replace the window's rows by those of ``files`` (none: the window is empty) in one commit.
@@ -146,7 +150,8 @@ class WindowTable:
             rows = rows.filter(pl.col(WINDOW).is_in(sorted(set(windows))))
         there = rows.collect_schema()
         return rows.select(
-            (pl.col(name) if name in there else pl.lit(None).alias(name)).cast(dtype) if there.get(name) != dtype
+            (pl.col(name) if name in there else pl.lit(None).alias(name)).cast(dtype)
+            if there.get(name) != dtype
             else pl.col(name)
             for name, dtype in dtypes.items()
         )
@@ -188,7 +193,8 @@ def _completed(commit: WindowCommit, files: Sequence[DataFile]) -> WindowCommit:
     rows, content = rows_of(files), content_of_files(files)
     if commit.content_hash and (commit.rows, commit.content_hash) != (rows, content):
         raise ValueError(
-            f"window {commit.window}: the commit says {commit.rows} rows, {commit.content_hash}; the files hold {content}"
+            f"window {commit.window}: the commit says {commit.rows} rows with content {commit.content_hash}, "
+            f"and its files hold {content}"
         )
     return replace(commit, rows=rows, content_hash=content, version=None, committed_at=None)
 

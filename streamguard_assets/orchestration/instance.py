@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-
-from dagster import DagsterInstance
+from typing import TYPE_CHECKING
 
 from streamguard_assets.settings import Settings, environment_variable
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 CONFIGURATION = "dagster.yaml"
 
@@ -45,13 +47,17 @@ def process_environment(settings: Settings) -> dict[str, str]:
 @contextmanager
 def dagster_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The instance of the state folder, or the one that ``DAGSTER_HOME`` names when the user has set it."""
+    from dagster import DagsterInstance  # takes a second; the commands that only start processes do not need it
+
     if "DAGSTER_HOME" in os.environ:
         with DagsterInstance.get() as instance:
             yield instance
         return
-    with _variables({environment_variable("state_dir"): str(settings.state)}):
-        with DagsterInstance.from_config(str(dagster_home(settings))) as instance:
-            yield instance
+    with (
+        _variables({environment_variable("state_dir"): str(settings.state)}),
+        DagsterInstance.from_config(str(dagster_home(settings))) as instance,
+    ):
+        yield instance
 
 
 def _configuration_text() -> str:

@@ -19,12 +19,13 @@ def checks_job_name(stream: str) -> str:
 def windows_job(stream: str) -> UnresolvedAssetJobDefinition:
     """All assets of a stream for a window or a contiguous range of windows, in one run, one after the other.
 
-    One run and one process, so that order and failure hold inside it: features never read a window that this run
+    The checks of these windows follow in the same run. It is one run and
+    one process, so that order and failure hold inside it: features never read a window that this run
     has yet to write.
     """
     return define_asset_job(
         windows_job_name(stream),
-        selection=AssetSelection.groups(stream) - AssetSelection.all_asset_checks(),
+        selection=AssetSelection.groups(stream),
         description=f"Materialize windows of {stream}: offsets, events, features, model, scores, training data.",
         executor_def=in_process_executor,
         tags={STREAM_TAG: stream},

@@ -52,4 +52,3 @@ def as_metadata(value: Any) -> MetadataValue:
             return MetadataValue.text(value)
         case _:
             return MetadataValue.json(json.loads(json.dumps(value, default=str)))
-

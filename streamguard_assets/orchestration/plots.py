@@ -20,7 +20,7 @@ NORMAL_COLOUR, ANOMALOUS_COLOUR = "#4f7cac", "#c0392b"
 def events_per_minute_plot(stream: Stream, window: str) -> MetadataValue:
     """Events per minute of event time in one window, as a picture inside Markdown."""
     events = stream.table("events").scan([window]).select(stream.contract.time_column).collect()
-    counts = events_per_minute(events).sort("minute")
+    counts = events_per_minute(events, stream.contract.time_column)
 
     def draw(axes: Axes) -> None:
         axes.fill_between(counts["minute"].to_list(), counts["events"].to_list(), color=NORMAL_COLOUR, step="post")
@@ -33,17 +33,17 @@ def events_per_minute_plot(stream: Stream, window: str) -> MetadataValue:
 def score_distribution_plot(stream: Stream, window: str) -> MetadataValue:
     """How the scores of one window's users are spread, with the threshold, as a picture inside Markdown."""
     scores = stream.table("anomaly_scores").scan([window]).select("anomaly_score", "threshold").collect()
-    bins = score_histogram(scores).sort("lower")
-    threshold = scores["threshold"].drop_nulls().first()
+    bins = score_histogram(scores)
+    thresholds = [float(value) for value in scores["threshold"].drop_nulls().head(1)]
 
     def draw(axes: Axes) -> None:
-        width = (bins["upper"] - bins["lower"]).to_list()
+        width = (bins["score_to"] - bins["score_from"]).to_list()
         colours = [
-            ANOMALOUS_COLOUR if threshold is not None and lower >= threshold else NORMAL_COLOUR
-            for lower in bins["lower"].to_list()
+            ANOMALOUS_COLOUR if any(lower >= threshold for threshold in thresholds) else NORMAL_COLOUR
+            for lower in bins["score_from"].to_list()
         ]
-        axes.bar(bins["lower"].to_list(), bins["users"].to_list(), width=width, align="edge", color=colours)
-        if threshold is not None:
+        axes.bar(bins["score_from"].to_list(), bins["users"].to_list(), width=width, align="edge", color=colours)
+        for threshold in thresholds:
             axes.axvline(threshold, color="black", linewidth=1, linestyle="--")
         axes.set_xlabel("anomaly score (0–1, higher is odder)")
         axes.set_ylabel("users")
@@ -62,5 +62,3 @@ def _picture(title: str, draw: Callable[[Axes], None]) -> MetadataValue:
     figure.savefig(buffer, format="png")
     encoded = base64.b64encode(buffer.getvalue()).decode()
     return MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
-
-

@@ -19,7 +19,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def _silent(asset: str, window: str) -> None:
+def no_progress(asset: str, window: str) -> None:
     """Nobody watches this run's progress."""
 
 
@@ -29,7 +29,7 @@ class Streams:
 
     settings: Settings
     now: Callable[[], datetime] = system_clock
-    progress: Progress = _silent
+    progress: Progress = no_progress
     _opened: dict[str, Stream] = field(default_factory=dict)
 
     def open(self, name: str) -> Stream:

@@ -1,6 +1,6 @@
 """The hourly schedule: the same plan at each boundary, for those who would rather not run a sensor."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions, and refuses texts.
 
 import math
 
@@ -19,7 +19,7 @@ from streamguard_assets.orchestration.jobs import windows_job_name
 from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.orchestration.sensors import plan_stream, run_requests, skip_reason
 from streamguard_assets.settings import StreamSettings
-from streamguard_assets.windows.keeper import NoRecordsYet
+from streamguard_assets.windows.keeper import NoRecordsYetError
 
 
 def schedule_cron(settings: StreamSettings) -> str:
@@ -49,7 +49,7 @@ def windows_schedule(stream: str, settings: StreamSettings) -> ScheduleDefinitio
     ) -> list[RunRequest] | SkipReason:
         try:
             planned = plan_stream(streams, stream, context.instance)
-        except NoRecordsYet as nothing:
+        except NoRecordsYetError as nothing:
             return SkipReason(str(nothing))
         return run_requests(stream, planned.requests) or SkipReason(skip_reason(planned))
 

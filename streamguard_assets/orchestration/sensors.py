@@ -1,6 +1,6 @@
 """The planning sensor of a stream: one look per tick, thin around a pure plan."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions, and refuses texts.
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.orchestration.runs import attempts_so_far, request_tags, runs_in_flight
 from streamguard_assets.windows.graph import assets_of_run
 from streamguard_assets.windows.inputs import STREAM_GRAPH
-from streamguard_assets.windows.keeper import NoRecordsYet
+from streamguard_assets.windows.keeper import NoRecordsYetError
 from streamguard_assets.windows.observe import observe, policy_of
 from streamguard_assets.windows.planning import Plan, plan
 from streamguard_assets.windows.requests import Request
@@ -45,9 +45,11 @@ def planning_sensor(stream: str) -> SensorDefinition:
     def plan_windows(context: SensorEvaluationContext, streams: ResourceParam[Streams]) -> SensorResult | SkipReason:
         try:
             planned = plan_stream(streams, stream, context.instance)
-        except NoRecordsYet as nothing:
+        except NoRecordsYetError as nothing:
             return SkipReason(str(nothing))
-        record_unreported_windows(streams.open(stream), context.instance, busy_windows(streams, stream, context.instance))
+        record_unreported_windows(
+            streams.open(stream), context.instance, busy_windows(streams, stream, context.instance)
+        )
         for given_up in planned.exhausted:
             context.log.warning(
                 f"window {given_up.window}: {given_up.asset} was tried {given_up.attempts} times and is left to you "
@@ -66,7 +68,7 @@ def plan_stream(streams: Streams, name: str, instance: DagsterInstance) -> Plan:
     """What the stream ``name`` needs now.
 
     Raises:
-        NoRecordsYet: the stream has not begun.
+        NoRecordsYetError: the stream has not begun.
         KafkaFailure: the cluster does not answer, or the topic was recreated.
     """
     stream, now = streams.open(name), streams.now()

@@ -58,7 +58,17 @@ class DagsterServices:
         self._on_step("code server")
         server = self._own(
             "code-server",
-            [*dagster, "code-server", "start", "-h", host, "-p", str(code_port), "-m", "streamguard_assets.definitions"],
+            [
+                *dagster,
+                "code-server",
+                "start",
+                "-h",
+                host,
+                "-p",
+                str(code_port),
+                "-m",
+                "streamguard_assets.definitions",
+            ],
         )
         self._wait_until(server, lambda: _accepts(host, code_port))
         self._on_step("daemon and UI")

@@ -6,7 +6,7 @@ imported only for a remote lake: a command on a local lake would otherwise pay i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -45,7 +45,7 @@ def storage_options(lake: LakeSettings) -> dict[str, str]:
         )
     options: dict[str, str] = {key: given[key] for key in CONDITIONAL_PUT & set(given)}
     for config in (store, client):
-        fields = {key: value for key, value in given.items() if key in config.model_fields}
+        fields: dict[str, Any] = {key: value for key, value in given.items() if key in config.model_fields}
         try:
             filled = config(**fields)
         except ValidationError as error:

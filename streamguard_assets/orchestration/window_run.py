@@ -64,9 +64,7 @@ def materialize_windows(context: AssetExecutionContext, outcomes: Iterable[Windo
                 context.add_asset_metadata(dict(metadata), asset_key=key, partition_key=built.window)
 
 
-def each_window(
-    windows: Sequence[str], build: Callable[[str], Mapping[AssetKey, Metadata]]
-) -> Iterator[WindowOutcome]:
+def each_window(windows: Sequence[str], build: Callable[[str], Mapping[AssetKey, Metadata]]) -> Iterator[WindowOutcome]:
     """``build`` of every window in turn, with a failure kept to its own window."""
     for window in windows:
         try:

@@ -14,6 +14,10 @@ CREATE_TIME_TOLERANCE_S = 2.0
 hands the same pid out again only after it went through all others, which takes longer than this."""
 
 
+class PidFileError(ValueError):
+    """A pid file holds something else; guessing a pid from it could end a stranger's process."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
     """One process, told apart from any later process that got the same pid."""
@@ -56,7 +60,7 @@ def write_pid_file(path: Path, identity: ProcessIdentity) -> None:
 def read_pid_file(path: Path) -> ProcessIdentity | None:
     """The identity kept in ``path``, whether it is alive or not; None without a file.
 
-    ``ValueError`` when the file holds something else: guessing a pid could end a stranger's process.
+    Raises ``PidFileError`` when the file holds something else.
     """
     try:
         text = path.read_text()
@@ -66,4 +70,4 @@ def read_pid_file(path: Path) -> ProcessIdentity | None:
         fields = json.loads(text)
         return ProcessIdentity(int(fields["pid"]), float(fields["create_time"]))
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is not a pid file (found {text[:80]!r}); remove it if nothing runs") from None
+        raise PidFileError(f"{path} is not a pid file (found {text[:80]!r}); remove it if nothing runs") from None

@@ -6,7 +6,7 @@ Each builder returns the commit, or None when the window has nothing to be built
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ Builder = Callable[[Stream, str, str], WindowCommit | None]
 ENGINE = "polars"
 
 
-class InputMissing(Exception):
+class InputMissingError(Exception):
     """A window that this one is built from is not in the lake; the text says which to materialize first."""
 
 
@@ -157,12 +157,6 @@ DERIVED: Mapping[str, Builder] = {
 }
 """Builders by asset, in build order."""
 
-RUN_DEPENDENT_COLUMNS: Mapping[str, Sequence[str]] = {
-    # Table versions and model bytes differ between runs that computed the same; contents are compared without them.
-    "anomaly_scores": ("events_version",),
-    "anomaly_model": ("model", "metadata"),
-}
-
 
 @dataclass(frozen=True)
 class _Build:
@@ -205,7 +199,7 @@ def _begin(stream: Stream, asset: str, window: str, attempt: str) -> _Build:
 
 def _model_of(stream: Stream, window: str) -> AnomalyModel | None:
     if window not in stream.table("anomaly_model").commits():
-        raise InputMissing(f"window {window} has no anomaly_model; materialize it before anomaly_scores")
+        raise InputMissingError(f"window {window} has no anomaly_model; materialize it before anomaly_scores")
     frame = stream.table("anomaly_model").scan([window]).collect()
     return model_from_frame(frame) if frame.height else None
 
@@ -233,4 +227,4 @@ def _nothing_to_build(stream: Stream, asset: str, window: str) -> None:
     commits = stream.table("events").commits()
     lookback = stream.cadence.lookback(window, stream.config.lookback_windows)
     if any(key in commits for key in lookback):
-        raise InputMissing(f"window {window} has no user_features; materialize them before {asset}")
+        raise InputMissingError(f"window {window} has no user_features; materialize them before {asset}")

@@ -5,7 +5,7 @@ The one list that Dagster's assets, the planner, ``streamguard sql`` and the doc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -79,8 +79,28 @@ _NODES = (
         {"user_features": Reach.SAME, "anomaly_scores": Reach.SAME},
         ("parquet", "deltalake"),
     ),
+    AssetNode(
+        "summary",
+        "Who stood out in a window and why, in words: one row per user, the oddest first.",
+        {"anomaly_scores": Reach.SAME, "user_features": Reach.SAME},
+        ("polars", "deltalake"),
+    ),
 )
 
 GRAPH: Mapping[str, AssetNode] = {node.name: node for node in _NODES}
+
 DERIVED_ASSETS = ("user_features", "anomaly_model", "anomaly_scores", "training_data")
-"""Assets computed from ``events``, in build order."""
+"""Assets that are planned and built per window from ``events``, in build order."""
+
+
+def assets_of_run(planned: Sequence[str]) -> list[str]:
+    """The assets that a run for the ``planned`` ones materializes, in build order.
+
+    The ledger and ``quarantine`` come along with ``events``, ``summary`` with ``anomaly_scores``.
+    """
+    wanted = set(planned)
+    if "events" in wanted:
+        wanted |= {"offset_ranges", "quarantine"}
+    if "anomaly_scores" in wanted:
+        wanted.add("summary")
+    return [name for name in GRAPH if name in wanted]

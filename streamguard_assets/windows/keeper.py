@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from streamguard_assets.contracts.offsets import Boundary, OffsetRange, range_between
 from streamguard_assets.contracts.windows import window_key, window_start
-from streamguard_assets.kafka.boundaries import decide_boundaries, first_boundary, oldest_record_instant
+from streamguard_assets.kafka.boundaries import (
+    decide_boundaries,
+    decide_boundary,
+    log_start_boundary,
+    oldest_record_hour,
+)
 from streamguard_assets.kafka.errors import TopicRecreated
 from streamguard_assets.kafka.offsets import last_stable_offsets
 from streamguard_assets.kafka.topics import topic_id
@@ -19,7 +25,7 @@ from streamguard_assets.windows.stream import Stream, decided_start, store_start
 from streamguard_assets.windows.view import LedgerWindow
 
 
-class NoRecordsYet(Exception):
+class NoRecordsYetError(Exception):
     """A stream without a configured start has no first record to begin at."""
 
 
@@ -29,13 +35,13 @@ def keep_ledger(stream: Stream, now: datetime) -> int:
     Safe beside other processes that do the same: each boundary is stored once, and the loser reads the winner's.
 
     Raises:
-        NoRecordsYet: no start is configured and the topic is empty.
+        NoRecordsYetError: no start is configured and the topic is empty.
         TopicRecreated: the topic is not the one that the ledger was begun on.
         UnknownTopic, KafkaUnavailable: from the cluster.
     """
     previous = stream.ledger.last()
     if previous is None:
-        previous = stream.ledger.insert([_start(stream, now)], now)[0]
+        previous = stream.ledger.insert(_start(stream, now), now)
     store_start(stream.settings, stream.name, stream.ledger.boundaries()[0].instant)
     due = stream.cadence.floor(now - timedelta(seconds=stream.config.grace_s))
     if due <= previous.instant:
@@ -43,7 +49,7 @@ def keep_ledger(stream: Stream, now: datetime) -> int:
     instants = stream.cadence.instants(stream.cadence.next(previous.instant), due)
     skew = timedelta(seconds=stream.config.skew_s)
     boundaries = list(decide_boundaries(stream.connection, stream.topic, instants, previous, now, skew))
-    stream.ledger.insert(boundaries, now)
+    stream.ledger.insert_many(boundaries, now)
     return len(boundaries)
 
 
@@ -86,7 +92,7 @@ def closed_windows(stream: Stream) -> list[LedgerWindow]:
     boundaries = stream.ledger.boundaries()
     return [
         LedgerWindow(window_key(lower.instant), range_between(stream.topic, lower, upper), closed=True)
-        for lower, upper in zip(boundaries, boundaries[1:], strict=False)
+        for lower, upper in pairwise(boundaries)
         if lower.offsets != upper.offsets
     ]
 
@@ -101,15 +107,17 @@ def open_window(stream: Stream) -> LedgerWindow | None:
 
 
 def _start(stream: Stream, now: datetime) -> Boundary:
-    configured = decided_start(stream.settings, stream.name)
-    oldest = oldest_record_instant(stream.connection, stream.topic)
-    if configured is None and oldest is None:
-        raise NoRecordsYet(
+    """The first boundary: decided by time where the start is set, else at the log's start."""
+    skew = timedelta(seconds=stream.config.skew_s)
+    if (configured := decided_start(stream.settings, stream.name)) is not None:
+        return decide_boundary(stream.connection, stream.topic, configured, None, now, skew)
+    oldest = oldest_record_hour(stream.connection, stream.topic, now, skew)
+    if oldest is None:
+        raise NoRecordsYetError(
             f"topic {stream.topic!r} holds no records yet, and streams.{stream.name}.start is not set: "
             "produce something first, or set the start"
         )
-    instant = configured or stream.cadence.floor(min(oldest or now, now))
-    return first_boundary(stream.connection, stream.topic, instant)
+    return log_start_boundary(stream.connection, stream.topic, stream.cadence.floor(oldest))
 
 
 def _refuse_another_topic(stream: Stream, last: Boundary) -> None:

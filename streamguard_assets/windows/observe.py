@@ -8,6 +8,7 @@ from datetime import datetime
 from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.windows.definition_hashes import definition_hashes
+from streamguard_assets.windows.gaps import lost_offsets, unreachable_windows
 from streamguard_assets.windows.inputs import STREAM_GRAPH
 from streamguard_assets.windows.keeper import closed_windows, keep_ledger, open_window
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
@@ -20,7 +21,7 @@ def observe(
     """Decide the boundaries that are due, then say what is.
 
     Raises:
-        NoRecordsYet: nothing to plan, the stream has not begun.
+        NoRecordsYetError: nothing to plan, the stream has not begun.
         KafkaFailure: the cluster does not answer, or the topic was recreated.
     """
     keep_ledger(stream, now)
@@ -36,7 +37,8 @@ def observe(
         built=built_windows(stream),
         in_flight=tuple(in_flight),
         attempts=attempts or {},
-        lost_offsets=stream.lost_offsets(),
+        blocked=unreachable_windows(stream),
+        lost_offsets=lost_offsets(stream),
     )
 
 
@@ -71,5 +73,3 @@ def _built(commit: WindowCommit) -> Built:
         range=OffsetRange.from_json(covered) if covered else None,
         lookback_windows=commit.details.get("lookback_windows"),
     )
-
-

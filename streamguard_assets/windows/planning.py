@@ -242,6 +242,8 @@ class _Grouping:
             if not assets or not self._may_go_ahead(wanted):
                 self.held.append(Waiting(wanted.key, wanted.assets, "older windows of its lookback come first"))
                 return
+        elif not all(root.has_inputs for root in wanted.roots):
+            return  # Every window of its lookback was given up or is lost: there is nothing to build it from.
         if group and self._has_room(group, wanted) and group.assets == assets and assets != wanted.assets:
             group.windows.append(wanted)
         else:

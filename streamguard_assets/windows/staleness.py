@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from typing import NamedTuple
 
 from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.contracts.windows import EPOCH, Cadence, window_key, window_start
@@ -20,11 +22,16 @@ from streamguard_assets.windows.view import Built, LedgerWindow, PlanPolicy, Str
 
 @dataclass(frozen=True, slots=True)
 class StaleAsset:
-    """An asset of a window that must be built, with nothing it reads in that window stale before it."""
+    """An asset of a window that must be built, with nothing it reads in that window stale before it.
+
+    ``has_inputs`` is False while nothing of its lookback is in the lake: it can be built only after a window that is
+    still to come, and not at all if none is.
+    """
 
     asset: str
     fingerprint: str
     reason: str
+    has_inputs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,14 @@ class _Window:
     ledger: LedgerWindow | None
 
 
+class _Inputs(NamedTuple):
+    """What an asset of a window reads: the sum of digests, how many are present, how many of these are incomplete."""
+
+    total: int
+    present: int
+    incomplete: int
+
+
 class _Comparison:
     """One pass over the windows of a view."""
 
@@ -101,7 +116,7 @@ class _Comparison:
         self._policy = policy
         self._open_index = (view.closed_until - EPOCH) // view.cadence.length
         lookback_reads = {name for asset in policy.graph if asset.lookback for name in asset.reads}
-        self._digests = {name: _SlidingDigests(name, view) for name in lookback_reads}
+        self._sliding = {name: _SlidingInputs(name, view) for name in lookback_reads}
 
     def candidates(self) -> Iterator[_Window]:
         """Windows with offsets, and after each the closed empty windows whose lookback still holds it."""
@@ -109,7 +124,8 @@ class _Comparison:
         emptied_to = 0  # one past the last index that was given out
         last: int | None = None
         for ledger in self._view.windows:
-            if ledger.range.is_empty:
+            # Equal dicts are compared in C: a year of windows × 100 partitions passes in a tick.
+            if ledger.range.starts == ledger.range.ends:
                 continue
             index = window_index(ledger.key, cadence)
             if last is not None:
@@ -145,11 +161,12 @@ class _Comparison:
         held = window.ledger.range.without_empty()
         target = held.to_json() if window.closed else growth_level(span, self._policy.open_window_growth)
         lost = self._view.lost_offsets.get(window.key, 0)
-        return self._root(EVENTS, window, reason, target, definition, lost)
+        return self._root(EVENTS, window, reason, True, target, definition, lost)
 
     def _is_lost(self, window: LedgerWindow) -> bool:
         """All of it is in acknowledged gaps: there is nothing to read, and a person has said to go on without."""
-        return self._view.lost_offsets.get(window.key, 0) >= window.range.span
+        lost = self._view.lost_offsets.get(window.key, 0)
+        return lost > 0 and lost >= window.range.span
 
     def _why_events(self, window: LedgerWindow, built: Built | None) -> str | None:
         if built is None or built.range is None:
@@ -167,32 +184,37 @@ class _Comparison:
         definition, lookback = self._policy.definitions[asset.name], self._policy.lookback_windows
         if built is not None and not self._policy.rebuild_history:
             definition, lookback = built.definition_hash, built.lookback_windows or lookback
-        total = self._lookback_total(asset, window, lookback) if asset.lookback else self._own_total(asset, window)
-        if total is None:
+        inputs = self._lookback_inputs(asset, window, lookback) if asset.lookback else self._own_inputs(asset, window)
+        if inputs is None:
             return None
-        expected = combine_digests(total, definition, lookback if asset.lookback else 1)
-        reason = self._why_derived(asset, window, built, expected)
-        return None if reason is None else self._root(asset.name, window, reason, expected)
+        expected = combine_digests(inputs.total, definition, lookback if asset.lookback else 1)
+        complete = window.closed and inputs.incomplete == 0
+        reason = self._why_derived(asset, built, expected, complete)
+        return (
+            None if reason is None else self._root(asset.name, window, reason, inputs.present > 0, expected, complete)
+        )
 
-    def _lookback_total(self, asset: WindowAsset, window: _Window, lookback: int) -> int:
+    def _lookback_inputs(self, asset: WindowAsset, window: _Window, lookback: int) -> _Inputs:
         first, last = window.index - lookback + 1, window.index
-        return sum(self._digests[name].total(first, last) for name in asset.reads)
+        parts = [self._sliding[name].inputs(first, last) for name in asset.reads]
+        return _Inputs(*(sum(column) for column in zip(*parts, strict=True)))
 
-    def _own_total(self, asset: WindowAsset, window: _Window) -> int | None:
-        total = 0
+    def _own_inputs(self, asset: WindowAsset, window: _Window) -> _Inputs | None:
+        total = incomplete = 0
         for name in asset.reads:
             built = self._view.built.get(name, {}).get(window.key)
             if built is None:
                 return None
             total += input_digest(name, window.key, built.content_hash)
-        return total
+            incomplete += not built.complete
+        return _Inputs(total, len(asset.reads), incomplete)
 
-    def _why_derived(self, asset: WindowAsset, window: _Window, built: Built | None, expected: str) -> str | None:
+    def _why_derived(self, asset: WindowAsset, built: Built | None, expected: str, complete: bool) -> str | None:
         if built is None:
             return "never built"
         if built.inputs_hash != expected:
             return "inputs changed"
-        if window.closed and not built.complete:
+        if complete and not built.complete:
             return "closed"
         return self._why_definition(asset.name, built)
 
@@ -200,24 +222,26 @@ class _Comparison:
         changed = built.definition_hash != self._policy.definitions[asset]
         return "definition changed" if changed and self._policy.rebuild_history else None
 
-    def _root(self, asset: str, window: _Window, reason: str, *target: object) -> StaleAsset:
+    def _root(self, asset: str, window: _Window, reason: str, has_inputs: bool, *target: object) -> StaleAsset:
         # What is replaced is no part of the name. It would let rows go from A to B and back to A any number of times,
         # but also a run that records a wrong hash be asked for at every tick: one name, a bounded number of runs.
         parts = (self._view.stream, window.key, window.closed, asset, target, self._policy.code_version)
-        return StaleAsset(asset, fingerprint(*parts), reason)
+        return StaleAsset(asset, fingerprint(*parts), reason, has_inputs)
 
 
-class _SlidingDigests:
-    """Sums of the input digests of an asset's commits over any span of windows, by prefix sums."""
+class _SlidingInputs:
+    """The commits of an asset over any span of windows, by prefix sums."""
 
     def __init__(self, asset: str, view: StreamView) -> None:
         commits: Mapping[str, Built] = view.built.get(asset, {})
         held = sorted((window_index(key, view.cadence), key) for key in commits)
         self._indexes = [index for index, _ in held]
-        self._sums = [0]
-        for _, key in held:
-            self._sums.append(self._sums[-1] + input_digest(asset, key, commits[key].content_hash))
+        digests = (input_digest(asset, key, commits[key].content_hash) for _, key in held)
+        self._totals = list(accumulate(digests, initial=0))
+        self._incomplete = list(accumulate((not commits[key].complete for _, key in held), initial=0))
 
-    def total(self, first: int, last: int) -> int:
-        """Sum over the windows from ``first`` to ``last``, both included."""
-        return self._sums[bisect_left(self._indexes, last + 1)] - self._sums[bisect_left(self._indexes, first)]
+    def inputs(self, first: int, last: int) -> _Inputs:
+        """The commits of the windows from ``first`` to ``last``, both included."""
+        low, high = bisect_left(self._indexes, first), bisect_left(self._indexes, last + 1)
+        total = self._totals[high] - self._totals[low]
+        return _Inputs(total, high - low, self._incomplete[high] - self._incomplete[low])

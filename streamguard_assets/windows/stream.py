@@ -13,17 +13,25 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+import polars as pl
+import pyarrow as pa
+
 from streamguard_assets import __version__
 from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.registry import contract
-from streamguard_assets.contracts.windows import Cadence
+from streamguard_assets.contracts.windows import Cadence, window_key
+from streamguard_assets.kafka.bootstrap import bootstrap_servers
 from streamguard_assets.kafka.client import KafkaConnection
+from streamguard_assets.lake.gaps import GapRegister
 from streamguard_assets.lake.ledger import Ledger
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.quarantine import Quarantine
+from streamguard_assets.lake.schema import polars_schema
+from streamguard_assets.lake.tables import stored_schema, table_exists
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.settings import Settings, StreamSettings
-from streamguard_assets.windows.tables import TABLES, table_schema
+from streamguard_assets.windows.graph import GRAPH
+from streamguard_assets.windows.tables import RUN_DEPENDENT_COLUMNS, table_schema
 
 CODE_VERSION = __version__
 
@@ -59,27 +67,61 @@ class Stream:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.location, self.name)
+        return Ledger(self.location, self.name, self.topic, self.cadence, CODE_VERSION)
 
     @cached_property
     def quarantine(self) -> Quarantine:
         return Quarantine(self.location, self.name)
 
     @cached_property
+    def gaps(self) -> GapRegister:
+        return GapRegister(self.location, self.name)
+
+    @cached_property
     def _tables(self) -> dict[str, WindowTable]:
         return {}
 
     def table(self, asset: str) -> WindowTable:
-        """The window table of one asset, kept open: a reopened table reads its log from the beginning."""
+        """The window table of one built-in asset, kept open: a reopened one reads its log from the beginning."""
         if asset not in self._tables:
-            schema = table_schema(asset, self.contract)
-            self._tables[asset] = WindowTable(self.location, self.name, asset, schema, TABLES[asset])
+            self._tables[asset] = WindowTable(
+                self.location,
+                self.name,
+                asset,
+                table_schema(asset, self.contract),
+                GRAPH[asset].description,
+                provenance=RUN_DEPENDENT_COLUMNS.get(asset, ()),
+                file_rows=self.settings.ingest.file_rows,
+            )
         return self._tables[asset]
+
+    def user_table(self, name: str, schema: pa.Schema | None) -> WindowTable:
+        """The window table of an asset that somebody added beside the built-in ones.
+
+        Its columns are those of the rows being written (``schema``), or, to read it, those that it has.
+        """
+        location = self.location.table(self.name, name)
+        known = schema if schema is not None else stored_schema(location, self.location.storage_options)
+        return WindowTable(self.location, self.name, name, known, file_rows=self.settings.ingest.file_rows)
+
+    def user_table_exists(self, name: str) -> bool:
+        return table_exists(self.location.table(self.name, name), self.location.storage_options)
+
+    def polars_schema(self, asset: str) -> dict[str, pl.DataType]:
+        """Columns of a built-in asset's table as Polars types."""
+        return polars_schema(table_schema(asset, self.contract))
+
+    @property
+    def first_window(self) -> str | None:
+        """The window at which the stream begins, or None while nothing is decided."""
+        boundaries = self.ledger.boundaries()
+        return window_key(boundaries[0].instant) if boundaries else None
 
     @property
     def exports_folder(self) -> Path:
-        """Where ``training_data`` is exported; on local disk also when the lake is remote."""
-        return self.settings.state / "exports" / self.name / "training_data"
+        """Where ``training_data`` is exported: beside the tables of a local lake, else in the state folder."""
+        root = self.location.path or self.settings.state / "exports"
+        return root / self.name / "training_data_export"
 
 
 def open_stream(settings: Settings, name: str, location: LakeLocation) -> Stream:
@@ -90,6 +132,15 @@ def open_stream(settings: Settings, name: str, location: LakeLocation) -> Stream
     """
     settings.stream(name)
     return Stream(name, settings, location, lambda: kafka_connection(settings))
+
+
+def kafka_connection(settings: Settings) -> KafkaConnection:
+    """The cluster of the settings, or the local broker of the state folder if one runs.
+
+    Raises:
+        BrokerError: no cluster is set and no local broker runs.
+    """
+    return KafkaConnection.from_settings(settings.kafka, bootstrap_servers(settings))
 
 
 def decided_start(settings: Settings, stream: str) -> datetime | None:

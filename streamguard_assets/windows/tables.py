@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import narwhals as nw
 import polars as pl
 import pyarrow as pa
@@ -12,8 +14,14 @@ from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.schemas import COMMENT, WINDOW_FIELD
 from streamguard_assets.detection.model_store import MODEL_SCHEMA
 from streamguard_assets.detection.scoring import SCORE_SCHEMA
-from streamguard_assets.lake.ledger import LEDGER_SCHEMA
-from streamguard_assets.lake.quarantine import QUARANTINE_SCHEMA
+from streamguard_assets.lake.ledger import SCHEMA as LEDGER_SCHEMA
+from streamguard_assets.lake.quarantine import SCHEMA as QUARANTINE_SCHEMA
+
+RUN_DEPENDENT_COLUMNS: Mapping[str, Sequence[str]] = {
+    # Table versions and model bytes differ between runs that computed the same; contents are compared without them.
+    "anomaly_scores": ("events_version",),
+    "anomaly_model": ("model", "metadata"),
+}
 
 
 def table_schema(asset: str, contract: Contract) -> pa.Schema:

@@ -71,7 +71,8 @@ def test_exfiltration_moves_much_to_unknown_hosts_at_odd_hours(seed: int) -> Non
     assert sum(e["metadata"]["bytes_transferred"] for e in transfers) > 100e9
     assert {e["destination_ip"] for e in events}.isdisjoint(places.INTERNAL_HOSTS + places.EXTERNAL_HOSTS)
     assert all(hour(e) < 6 or hour(e) >= 20 for e in events)
-    assert sum(e["threat_score"] >= 0.7 for e in events) > 0.6 * len(events)
+    assert median(e["threat_score"] for e in events) > 0.4
+    assert share(events, "status", "success") > 0.8
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,1 +1,1 @@
-
+"""Tests of the Kafka room, against a real broker."""

@@ -20,8 +20,8 @@ from streamguard_assets_tests.conftest import REPOSITORY, make_settings
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
-SHELL_TOOLS = ("bash", "dirname")
-"""What Spark's start script calls; a PATH of these alone has no Java on it."""
+SHELL_TOOLS = ("bash", "dirname", "chmod", "ls", "readlink")
+"""What Spark's start script and Hadoop's file system call; a PATH of these alone has no Java on it."""
 
 
 def test_asking_again_gives_the_running_session(spark: SparkSession, spark_settings: Settings) -> None:
@@ -79,7 +79,9 @@ def test_the_bundled_java_will_do_and_is_gone_afterwards(spark_settings: Setting
 def test_java_does_not_outlive_a_process_that_was_killed(spark_settings: Settings, tmp_path: Path) -> None:
     with program("hold", tmp_path / "state folder", spark_settings, dict(os.environ)) as process:
         assert process.stdout is not None
-        family = [psutil.Process(pid) for pid in json.loads(process.stdout.readline())["children"]]
+        said = process.stdout.readline()
+        assert said, process.stderr.read() if process.stderr else ""
+        family = [psutil.Process(pid) for pid in json.loads(said)["children"]]
         process.kill()
 
     _, alive = psutil.wait_procs(family, timeout=30)
@@ -89,11 +91,11 @@ def test_java_does_not_outlive_a_process_that_was_killed(spark_settings: Setting
 
 
 def test_a_java_that_spark_cannot_start_on_is_named(spark_settings: Settings, tmp_path: Path) -> None:
-    # It answers when it is asked for its version, and fails at everything else.
+    # It says who it is when it is asked, and fails at everything else.
     java = tmp_path / "java" / "bin" / "java"
     java.parent.mkdir(parents=True)
-    real = find_java(spark_settings.jvm).executable
-    java.write_text(f'#!/bin/sh\ncase "$*" in *-version*) exec "{real}" "$@" ;; esac\nexit 3\n')
+    answer = f"    java.home = {java.parents[1]}\\n    java.version = 17.0.1\\n"
+    java.write_text(f'#!/bin/sh\ncase "$*" in *-version*) printf "{answer}" >&2; exit 0 ;; esac\nexit 3\n')
     java.chmod(0o755)
     environment = {**without_system_java(tmp_path / "bin"), "JAVA_HOME": str(java.parents[1])}
 
@@ -105,7 +107,7 @@ def test_a_java_that_spark_cannot_start_on_is_named(spark_settings: Settings, tm
 
 
 def without_system_java(tools: Path) -> dict[str, str]:
-    """This environment with a PATH of nothing but what Spark's start script calls."""
+    """This environment with a PATH of ``SHELL_TOOLS`` and nothing else."""
     tools.mkdir()
     for name in SHELL_TOOLS:
         found = shutil.which(name)

@@ -1,1 +1,1 @@
-
+"""Tests of child processes: real ones, really killed."""

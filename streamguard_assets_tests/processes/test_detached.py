@@ -109,8 +109,10 @@ def test_with_an_owner_it_ends_when_that_process_is_killed(pid_file: Path, progr
 
 def test_with_an_owner_it_ends_when_its_guard_is_killed(pid_file: Path, program: Program, watched: Watch) -> None:
     owner = program("import time; time.sleep(600)")
-    service = watched(_start(pid_file, owner_pid=owner.pid).pid)
-    guard = psutil.Process(service.pid).parent()
+    process = psutil.Process(_start(pid_file, owner_pid=owner.pid).pid)
+    assert wait_until(lambda: len(process.children()) == 1)
+    service, _ = watched(process.pid), watched(process.children()[0].pid)  # the kernel ends the first of them only
+    guard = process.parent()
     assert guard is not None
     assert "streamguard_assets.processes.guard" in guard.cmdline()
     guard.kill()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard_assets.processes.identity import ProcessIdentity, read_pid_file, write_pid_file
+from streamguard_assets.processes.identity import PidFileError, ProcessIdentity, read_pid_file, write_pid_file
 
 
 def test_this_process_is_alive() -> None:
@@ -59,5 +59,5 @@ def test_without_a_pid_file_nothing_is_known(tmp_path: Path) -> None:
 def test_a_file_that_is_no_pid_file_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.pid"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"other\.pid is not a pid file"):
+    with pytest.raises(PidFileError, match=r"other\.pid is not a pid file"):
         read_pid_file(path)

@@ -34,14 +34,39 @@ print(identity.pid, child.guard_pid, flush=True)
 time.sleep(600)
 """
 
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("on", flush=True)
+time.sleep(600)
+"""
+
+SIGNALS_OF_CHILD = """
+import signal
+ignored = [n.name for n in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) == signal.SIG_IGN]
+print(ignored, signal.pthread_sigmask(0, []))
+"""
+
+IGNORING_OWNER = """
+import signal, sys
+from pathlib import Path
+from streamguard_assets.processes.owned import OwnedProcess
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+with OwnedProcess([sys.executable, "-c", sys.argv[2]], name="child", log_file=Path(sys.argv[1])) as child:
+    child.wait(20)
+"""
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "logs" / "child.log"
 
 
-def _python(code: str, log: Path, **options: float) -> OwnedProcess:
-    return OwnedProcess([sys.executable, "-c", code], name="child", log_file=log, **options)
+def _python(code: str, log: Path, grace_s: float = 10) -> OwnedProcess:
+    return OwnedProcess([sys.executable, "-c", code], name="child", log_file=log, grace_s=grace_s)
 
 
 def _family(pid: int, watched: Watch, size: int) -> list[ProcessIdentity]:
@@ -139,23 +164,9 @@ def test_a_command_that_is_not_there_is_named(log: Path) -> None:
 
 
 def test_signals_that_the_owner_ignores_are_default_in_the_child(log: Path, program: Program) -> None:
-    owner = program(
-        """
-import signal, sys
-from pathlib import Path
-from streamguard_assets.processes.owned import OwnedProcess
-
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_IGN)
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-code = "import signal; print([int(signal.getsignal(n) == signal.SIG_IGN) for n in (1, 2, 15)], signal.pthread_sigmask(0, []))"
-with OwnedProcess([sys.executable, "-c", code], name="child", log_file=Path(sys.argv[1])) as child:
-    child.wait(20)
-""",
-        str(log),
-    )
+    owner = program(IGNORING_OWNER, str(log), SIGNALS_OF_CHILD)
     assert owner.wait(30) == 0
-    assert log.read_text() == "[0, 0, 0] set()\n"
+    assert log.read_text() == "[] set()\n"
 
 
 def test_the_child_carries_the_marker_and_its_guard_does_not(log: Path) -> None:

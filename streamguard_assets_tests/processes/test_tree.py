@@ -16,7 +16,7 @@ pytestmark = pytest.mark.fault
 
 FAMILY = """
 import subprocess, sys, time
-child = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); time.sleep(600)"
+child = "import subprocess; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); p.wait()"
 p = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE, text=True, start_new_session=True)
 print(p.pid, p.stdout.readline().strip(), flush=True)
 time.sleep(600)

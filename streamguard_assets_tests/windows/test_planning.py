@@ -472,6 +472,35 @@ class TestFailures:
 
         assert len(world.finished) - runs <= world.policy.max_attempts
 
+    def test_an_open_build_whose_closing_fails_leaves_later_rows_incomplete_and_at_rest(self) -> None:
+        world = World()
+        world.produce(10)
+        world.settle()
+        world.poisoned.add((EVENTS, key(0)))
+        for _ in range(2):
+            world.turn_hour()
+            world.produce(10)
+        rest = world.settle()
+
+        assert [(given_up.window, given_up.asset) for given_up in rest.exhausted] == [(key(0), EVENTS)]
+        assert not world.built["user_features"][key(1)].complete
+
+        world.poisoned.clear()
+        world.policy = replace(world.policy, code_version="the mended code")
+        world.settle()
+        assert world.built["user_features"][key(1)].complete
+
+    def test_windows_that_have_nothing_to_be_built_from_are_not_asked_for(self) -> None:
+        world = stream_with(1)
+        world.poisoned.add((EVENTS, key(0)))
+        for _ in range(3):
+            world.turn_hour()
+
+        rest = world.settle()
+
+        assert [given_up.window for given_up in rest.exhausted] == [key(0)]
+        assert not world.built["user_features"]
+
     def test_a_commit_that_was_never_recorded_is_not_built_again(self) -> None:
         world = stream_with(2)
         world.tick()
@@ -510,7 +539,7 @@ class TestRetention:
         world.settle()
 
         assert set(world.built[EVENTS]) == {key(1), key(2)}
-        assert set(world.built["training_data"]) == {key(0), key(1), key(2)}
+        assert set(world.built["training_data"]) == {key(1), key(2)}, "nothing is left to build the first from"
 
     def test_acknowledging_gives_a_given_up_window_another_chance(self) -> None:
         world = stream_with(3)

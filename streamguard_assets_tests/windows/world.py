@@ -206,12 +206,16 @@ class World:
             raise BuildError(f"{asset.name} of {window} has no {', '.join(own)}")
         if asset.lookback and not self._has_own_events(window):
             raise BuildError(f"{asset.name} of {window} has no events")
-        self.builds[asset.name, window] += 1
         lookback, definition = self.policy.lookback_windows, self.policy.definitions[asset.name]
+        seen = HOUR.lookback(window, lookback) if asset.lookback else [window]
+        read = [self.built[name][w] for name in asset.reads for w in seen if w in self.built[name]]
+        if not read:
+            return  # nothing to build it from
         contents = {name: {w: b.content_hash for w, b in commits.items()} for name, commits in self.built.items()}
         inputs = read_inputs_hash(asset, window, HOUR, lookback, definition, contents)
         content = blake2b(inputs.encode(), digest_size=8).hexdigest()
-        complete = self._hour(window) < self.open_hour
+        complete = self._hour(window) < self.open_hour and all(b.complete for b in read)
+        self.builds[asset.name, window] += 1
         self.built[asset.name][window] = Built(
             complete, content, inputs, definition, lookback_windows=lookback if asset.lookback else None
         )

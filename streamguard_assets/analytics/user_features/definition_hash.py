@@ -2,8 +2,8 @@
 
 It is taken over the code of the definition modules as Python parses it, without comments, docstrings and layout,
 and over the known event types. Nobody has to remember to raise a version: a changed formula changes the hash by
-itself. The price is that a refactoring that changes no value changes it too, and costs one refit; the opposite
-mistake, new values under an old hash, would corrupt models silently.
+itself. The price is that a refactoring, or a reworded description, changes it too and costs one refit; the
+opposite mistake, new values under an old hash, would corrupt models silently.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def _features(events: nw.LazyFrame, known_event_types: Sequence[str]) -> nw.Lazy
     tallies = user_spans(rows)
     for grain, aggregations in _tallies_by_grain(families(known_event_types)).items():
         counted = grain_rows(rows, grain).group_by("user").agg(*(e.alias(name) for name, e in aggregations.items()))
-        # Left: a user without addresses, or with one event, has no rows in that grain and must not be lost.
+        # Left: a user without any source address has no rows in that grain, and must not be lost.
         tallies = tallies.join(counted, on="user", how="left").with_columns(
             nw.col(*[name for name in aggregations if name not in UNKNOWN_IF_EMPTY]).fill_null(0)
         )

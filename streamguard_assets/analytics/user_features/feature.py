@@ -21,8 +21,8 @@ class Grain(StrEnum):
     """One row per UTC hour of the day in which the user was seen."""
     ADDRESSES = "addresses"
     """One row per source address that the user was seen from; events without an address are left out."""
-    GAPS = "gaps"
-    """One row per pair of neighbouring events, in the order timestamp, partition, offset."""
+    STEPS = "steps"
+    """One row per event with the user's event before it, in the order timestamp, partition, offset."""
 
 
 Tallies = Mapping[Grain, Mapping[str, nw.Expr]]

@@ -28,16 +28,15 @@ _TEXTS = ("user", "event_type", "status", "source_ip", "destination_ip", "locati
 
 
 def event_rows(events: nw.LazyFrame) -> nw.LazyFrame:
-    """One row per event, with its place among the user's events.
+    """One row per event, only with what features need.
 
-    Columns: user, event_type, status, source_ip, destination_ip, location; threat_score (Float64); at_us, hour,
-    weekday (Int64); kafka_partition, kafka_offset; total_events, first_us, span_us (Int64, of the whole user).
-    Raises ``ValueError`` naming the columns that are missing.
+    Columns: user, event_type, status, source_ip, destination_ip, location; threat_score (Float64); at_us (Int64);
+    kafka_partition, kafka_offset. Raises ``ValueError`` naming the columns that are missing.
     """
     names = events.collect_schema().names()
     if missing := [column for column in EVENT_COLUMNS if column not in names]:
         raise ValueError(f"events have no column {', '.join(missing)}; user features need {', '.join(EVENT_COLUMNS)}")
-    rows = _encoded(
+    return _encoded(
         events.select(
             "user", "kafka_partition", "kafka_offset", "event_type", "status", "source_ip", "destination_ip",
             "threat_score",
@@ -45,8 +44,6 @@ def event_rows(events: nw.LazyFrame) -> nw.LazyFrame:
             at_us=epoch_us("timestamp", events.implementation),
         )
     )  # fmt: skip
-    rows = rows.with_columns(hour=hour_of_day(nw.col("at_us")), weekday=day_of_week(nw.col("at_us")))
-    return rows.join(user_spans(rows), on="user", how="inner")
 
 
 def user_spans(rows: nw.LazyFrame) -> nw.LazyFrame:
@@ -60,24 +57,36 @@ def user_spans(rows: nw.LazyFrame) -> nw.LazyFrame:
 
 
 def grain_rows(rows: nw.LazyFrame, grain: Grain) -> nw.LazyFrame:
-    """The rows of one grain, from ``event_rows``.
+    """The rows of one grain, from ``event_rows``; all numbers are Int64.
 
-    hours: user, hour, total_events, hour_events. addresses: user, source_ip, address_events. gaps: the event rows
-    that have one before them, with previous_event_type and gap_us (Int64).
+    - events: as they are, with hour and weekday.
+    - hours: user, hour, hour_events, and the user's total_events, first_us, span_us.
+    - addresses: user, source_ip, address_events.
+    - steps: user, at_us, event_type, previous_event_type and gap_us (both null for a user's first event), and the
+      user's total_events, first_us, span_us.
     """
     match grain:
         case Grain.EVENTS:
-            return rows
+            return rows.with_columns(hour=hour_of_day(nw.col("at_us")), weekday=day_of_week(nw.col("at_us")))
         case Grain.HOURS:
-            return rows.group_by("user", "hour", "total_events").agg(nw.len().cast(nw.Int64).alias("hour_events"))
+            hours = rows.select("user", hour=hour_of_day(nw.col("at_us"))).group_by("user", "hour")
+            return _with_spans(hours.agg(nw.len().cast(nw.Int64).alias("hour_events")), rows)
         case Grain.ADDRESSES:
             addressed = rows.filter(~nw.col("source_ip").is_null())
             return addressed.group_by("user", "source_ip").agg(nw.len().cast(nw.Int64).alias("address_events"))
-        case Grain.GAPS:
-            paired = rows.with_columns(
-                previous_us=_previous("at_us"), previous_event_type=_previous("event_type")
-            ).filter(~nw.col("previous_us").is_null())
-            return paired.with_columns(gap_us=nw.col("at_us") - nw.col("previous_us"))
+        case Grain.STEPS:
+            steps = rows.select(
+                "user",
+                "at_us",
+                "event_type",
+                gap_us=nw.col("at_us") - _previous("at_us"),
+                previous_event_type=_previous("event_type"),
+            )
+            return _with_spans(steps, rows)
+
+
+def _with_spans(counted: nw.LazyFrame, rows: nw.LazyFrame) -> nw.LazyFrame:
+    return counted.join(user_spans(rows), on="user", how="inner")
 
 
 def _previous(column: str) -> nw.Expr:

@@ -22,8 +22,8 @@ _DEVIATION = nw.when(nw.col("span_us") > 0).then((nw.col("gap_us").cast(nw.Float
 SEQUENCE = Family(
     "sequence",
     tallies={
-        Grain.GAPS: {
-            "gaps": nw.len().cast(nw.Int64),
+        Grain.STEPS: {
+            "gaps": nw.col("gap_us").count().cast(nw.Int64),
             "burst_gaps": count_where(nw.col("gap_us") < SECOND_US),
             "type_changes": count_where(nw.col("event_type") != nw.col("previous_event_type")),
             "gap_deviation_square_parts": to_parts(_DEVIATION * _DEVIATION).sum(),

@@ -14,7 +14,8 @@ HOUR_S = 3_600
 MOST_ENTROPY_BITS = 8.0
 """A power of two above log2(24): entropies are summed as shares of it."""
 
-# Position of an event between the first (-0.5) and the last (0.5) of its user; 0 if all fall on one instant.
+# Place of an event between the first (-0.5) and the last (0.5) of its user. Null if all fall on one instant: the
+# sums are 0 then, and so is the spread.
 _POSITION = nw.when(nw.col("span_us") > 0).then(
     (nw.col("at_us") - nw.col("first_us")).cast(nw.Float64) / nw.col("span_us").cast(nw.Float64) - 0.5
 )
@@ -32,6 +33,8 @@ TEMPORAL = Family(
         Grain.EVENTS: {
             "unusual_hour_events": count_where((nw.col("hour") < DAY_STARTS_HOUR) | (nw.col("hour") >= DAY_ENDS_HOUR)),
             "weekend_events": count_where(nw.col("weekday") >= SATURDAY),
+        },
+        Grain.STEPS: {
             "position_parts": to_parts(_POSITION * _EVENT_SHARE).sum(),
             "position_square_parts": to_parts(_POSITION * _POSITION * _EVENT_SHARE).sum(),
         },

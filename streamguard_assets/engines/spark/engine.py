@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.engines.records import ParsedFrames
 from streamguard_assets.engines.spark.parsing import parse_records
 from streamguard_assets.engines.spark.reading import read_windows
-from streamguard_assets.lake.location import LakeLocation
+from streamguard_assets.lake.window_table import WindowTable
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,8 @@ class SparkEngine:
     def name(self) -> str:
         return "spark"
 
-    def scan(
-        self,
-        location: LakeLocation,
-        stream: str,
-        asset: str,
-        windows: Sequence[str] | None = None,
-        version: int | None = None,
-    ) -> DataFrame:
-        return read_windows(self.session, location, stream, asset, windows, version)
+    def scan(self, table: WindowTable, windows: Collection[str] | None = None, version: int | None = None) -> DataFrame:
+        return read_windows(self.session, table, windows, version)
 
     def parse(self, contract: Contract, records: DataFrame) -> ParsedFrames[DataFrame]:
         """Lazy: each action on one of the two frames reads and decodes; see ``parsing.parsed_once``."""

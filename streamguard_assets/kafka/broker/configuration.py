@@ -57,6 +57,10 @@ def server_properties(
         "transaction.state.log.num.partitions": "1",
         "share.coordinator.state.topic.num.partitions": "1",
         "group.initial.rebalance.delay.ms": "0",
+        # After kill -9 the controller takes the old broker for alive until its session ends, and refuses the new one
+        # until then: nine seconds by default. Shorter still, and a busy machine would lose its only broker at times.
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "500",
         **options,
     }
 

@@ -179,14 +179,18 @@ def _prepare(settings: Settings, files: BrokerFiles, kafka: KafkaJava, ports: Br
     if (known := cluster_id(files)) is not None:
         return known
     new = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    result = subprocess.run(
-        kafka.format_storage(files, new),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        timeout=broker.start_timeout_s,
-    )
+    try:
+        result = subprocess.run(
+            kafka.format_storage(files, new),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=broker.start_timeout_s,
+        )
+    except subprocess.TimeoutExpired:
+        waited = f"{broker.start_timeout_s:g} s (broker.start_timeout_s)"
+        raise BrokerError(f"the {NAME} did not format its data folder {files.data} within {waited}") from None
     if result.returncode != 0:
         said = (result.stdout + result.stderr).strip()
         raise BrokerError(f"the {NAME} cannot format its data folder {files.data}:\n{said}")

@@ -1,11 +1,17 @@
 """The assets computed from ``events``: features, model, scores, training data. Each is one call per window."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions, and refuses texts.
 
 import time
 from collections.abc import Callable, Mapping
 
-from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BackfillPolicy, MetadataValue, ResourceParam, asset
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    MetadataValue,
+    ResourceParam,
+)
 
 from streamguard_assets.orchestration.assets.describing import AssetStyle
 from streamguard_assets.orchestration.metadata import commit_metadata
@@ -26,7 +32,7 @@ def derived_asset(style: AssetStyle, name: str) -> AssetsDefinition:
     """The derived asset ``name`` of one stream; its builder is found in the windows room by the same name."""
     key, build_window = style.key(name), DERIVED[name]
 
-    @asset(**style.arguments(name), backfill_policy=BackfillPolicy.single_run())
+    @style.asset(name)
     def derived(context: AssetExecutionContext, streams: ResourceParam[Streams]) -> None:
         stream = streams.open(style.stream)
         windows = list(context.partition_keys)

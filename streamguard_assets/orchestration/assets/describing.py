@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import pyarrow as pa
 from dagster import (
     AssetDep,
     AssetKey,
+    AssetsDefinition,
     AssetSpec,
+    BackfillPolicy,
     MetadataValue,
     PartitionMapping,
     TableColumn,
@@ -19,8 +21,11 @@ from dagster import (
     TableColumnLineage,
     TableSchema,
     TimeWindowPartitionsDefinition,
+    asset,
 )
 
+from streamguard_assets.contracts.registry import contract
+from streamguard_assets.contracts.schemas import COMMENT
 from streamguard_assets.orchestration.partitions import lookback_mapping, window_partitions
 from streamguard_assets.settings import Settings
 from streamguard_assets.windows.graph import GRAPH, Reach
@@ -50,10 +55,20 @@ class AssetStyle:
         fields = self._fields(asset)
         return AssetSpec(self.key(asset), **fields)
 
-    def arguments(self, asset: str) -> dict[str, Any]:
-        """Arguments of ``@asset`` for an asset that is alone in its op."""
-        fields = self._fields(asset)
-        return {"key": self.key(asset), "partitions_def": self.partitions, **fields}
+    def asset(self, name: str, **more: Any) -> Callable[[Callable[..., Any]], AssetsDefinition]:
+        """The decorator of an asset that is alone in its op; with ``ins`` the parents are inputs and not mere deps."""
+        fields = self._fields(name)
+        if "ins" in more:
+            del fields["deps"]
+        decorated: Any = asset(
+            key=self.key(name),
+            partitions_def=self.partitions,
+            # A backfill of many windows is one run, with one pass over the log.
+            backfill_policy=BackfillPolicy.single_run(),
+            **fields,
+            **more,
+        )
+        return decorated
 
     def _fields(self, asset: str) -> dict[str, Any]:
         node = GRAPH[asset]
@@ -83,11 +98,11 @@ class AssetStyle:
     def _metadata(self, asset: str) -> dict[str, Any]:
         metadata: dict[str, Any] = {
             "topic": self.settings.stream(self.stream).topic,
-            "sql": MetadataValue.md(f"`streamguard sql \"select * from {self.stream}.{asset} limit 10\"`"),
+            "sql": MetadataValue.md(f'`streamguard sql "select * from {self.stream}.{asset} limit 10"`'),
         }
-        schema = table_schema(asset, self.settings.stream(self.stream).contract)
-        metadata["dagster/column_schema"] = _table_schema(schema)
-        if sources := column_sources(asset, self.settings.stream(self.stream).contract):
+        rules = contract(self.settings.stream(self.stream).contract)
+        metadata["dagster/column_schema"] = _table_schema(table_schema(asset, rules))
+        if sources := column_sources(asset, rules.name):
             metadata["dagster/column_lineage"] = self._lineage(sources)
         return metadata
 
@@ -106,7 +121,7 @@ def _table_schema(schema: pa.Schema) -> TableSchema:
             TableColumn(
                 name=field.name,
                 type=str(field.type),
-                description=(field.metadata or {}).get(b"description", b"").decode() or None,
+                description=(field.metadata or {}).get(COMMENT, b"").decode() or None,
                 constraints=TableColumnConstraints(nullable=field.nullable),
             )
             for field in schema

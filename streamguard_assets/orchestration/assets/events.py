@@ -1,11 +1,19 @@
 """The assets ``<stream>/events`` and ``<stream>/quarantine``: one read of the log, every record in one of the two."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions, and refuses texts.
 
 import time
 from collections.abc import Mapping
 
-from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BackfillPolicy, MetadataValue, ResourceParam, multi_asset
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    BackfillPolicy,
+    MetadataValue,
+    ResourceParam,
+    multi_asset,
+)
 
 from streamguard_assets.orchestration.assets.describing import AssetStyle
 from streamguard_assets.orchestration.metadata import commit_metadata

@@ -1,10 +1,16 @@
 """The asset ``<stream>/offset_ranges``: the boundary ledger, one offset range per window."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions, and refuses texts.
 
 from collections.abc import Mapping
 
-from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BackfillPolicy, MetadataValue, ResourceParam, asset
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    MetadataValue,
+    ResourceParam,
+)
 
 from streamguard_assets.orchestration.assets.describing import AssetStyle
 from streamguard_assets.orchestration.resources import Streams
@@ -16,7 +22,7 @@ def offset_ranges_asset(style: AssetStyle) -> AssetsDefinition:
     """The ledger of one stream as an asset: materializing a window decides its boundaries, once."""
     key = style.key("offset_ranges")
 
-    @asset(**style.arguments("offset_ranges"), backfill_policy=BackfillPolicy.single_run())
+    @style.asset("offset_ranges")
     def offset_ranges(context: AssetExecutionContext, streams: ResourceParam[Streams]) -> None:
         stream = streams.open(style.stream)
         now = streams.now()

@@ -1,1 +1,1 @@
-
+"""Tests of the local broker, each with its own state folder."""

@@ -1,0 +1,28 @@
+"""Every suite by name, in the order in which they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from streamguard_assets.bench.cases.features import feature_memory, feature_speed
+from streamguard_assets.bench.cases.imports import import_time
+from streamguard_assets.bench.cases.ingest import ingest_memory, ingest_speed
+from streamguard_assets.bench.cases.sample import dagster_share, sample_speed
+from streamguard_assets.bench.cases.sensor import sensor_tick
+from streamguard_assets.bench.harness import Case
+from streamguard_assets.bench.room import Bench
+
+Suite = Callable[[Bench], AbstractContextManager[Sequence[Case]]]
+"""Prepares what its cases need (a topic, a lake, frames), gives the cases, and cleans up."""
+
+SUITES: dict[str, Suite] = {
+    "import": import_time,
+    "features": feature_speed,
+    "features_memory": feature_memory,
+    "ingest": ingest_speed,
+    "ingest_memory": ingest_memory,
+    "sample": sample_speed,
+    "dagster_share": dagster_share,
+    "sensor": sensor_tick,
+}

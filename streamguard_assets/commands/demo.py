@@ -1,0 +1,157 @@
+"""``streamguard demo``: the whole of it on embedded defaults: a real broker, a day of events, findings, pages."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from streamguard_assets.commands.exit_codes import CommandError, exit_on_error
+from streamguard_assets.commands.machine import MachineState, StopRequest, kafka_for, machine
+from streamguard_assets.commands.materialize import materialize_windows
+from streamguard_assets.commands.output import (
+    Format,
+    print_document,
+    print_note,
+    print_records,
+    print_text,
+    progress_bar,
+)
+from streamguard_assets.commands.streams import now, opened, prepare_topics
+from streamguard_assets.generators.security import GeneratedEvent, generate_security_day, trickle
+from streamguard_assets.kafka.offsets import last_stable_offsets, log_start_offsets
+from streamguard_assets.settings import Settings, load_settings
+from streamguard_assets.windows.keeper import closed_windows, keep_ledger
+from streamguard_assets.windows.production import send_lines
+from streamguard_assets.windows.stream import Stream
+
+STREAM = "security"
+HOURS = 26
+"""A day of lookback for the newest closed window, wherever in its hour the demo starts."""
+SEED = 20_260_101
+SHOWN_USERS = 8
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Show the findings and exit.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another company.")] = SEED,
+) -> None:
+    """Show everything on this machine: Kafka, a day of security events with planted attackers, and who was found.
+
+    Starts a real broker and the Dagster UI, fills an empty topic with a day of events, materializes its windows
+    and prints who stood out and why. Then it keeps going, with events trickling in and the sensor building
+    windows, until Ctrl-C. A second start finds everything as it was.
+
+        streamguard demo
+        streamguard demo --once
+    """
+    with exit_on_error():
+        settings = load_settings()
+        _refuse_own_cluster(settings)
+        with StopRequest() as stop, kafka_for(settings) as servers:
+            print_note(f"Kafka is ready at {servers}")
+            prepare_topics(settings)
+            stream = opened(settings, STREAM)
+            _fill(stream, seed)
+            _build(settings, stream)
+            with machine(settings, servers) as (state, services):
+                _show(settings, stream, state)
+                if once:
+                    return
+                with _Trickle(stream, seed):
+                    print_note("events trickle in, the sensor builds windows as they close; Ctrl-C ends everything")
+                    stop.wait_beside(services)
+                    print_note("ending …")
+
+
+def _refuse_own_cluster(settings: Settings) -> None:
+    if settings.kafka.bootstrap_servers is not None:
+        raise CommandError(
+            "the demo runs on a broker of its own, and kafka.bootstrap_servers names yours: unset it for the demo, "
+            "or use `streamguard up` with your cluster"
+        )
+
+
+def _fill(stream: Stream, seed: int) -> None:
+    """Produce a day of events, but only into a topic that is empty: a second start must not double the day."""
+    ends, starts = (
+        last_stable_offsets(stream.connection, stream.topic),
+        log_start_offsets(stream.connection, stream.topic),
+    )
+    if any(ends[p] > starts[p] for p in ends):
+        print_note(f"topic {stream.topic} has events already; they are used")
+        return
+    moment = now()
+    begin = stream.cadence.floor(moment) - timedelta(hours=HOURS)
+    hours = (moment - begin) / timedelta(hours=1)
+    day = generate_security_day(seed, begin, hours)
+    with progress_bar() as bar:
+        task = bar.add_task(f"producing a day of events into {stream.topic}", total=len(day.events))
+        _produce(stream, day.events, lambda sent: bar.update(task, completed=sent))
+    print_note(f"produced {len(day.events):,} events of {begin:%F %R}–{moment:%F %R} UTC")
+
+
+def _build(settings: Settings, stream: Stream) -> None:
+    keep_ledger(stream, now())
+    commits = stream.table("events").commits()
+    todo = [w.key for w in closed_windows(stream) if not (w.key in commits and commits[w.key].complete)]
+    if todo:
+        for outcome in materialize_windows(settings, STREAM, todo):
+            if not outcome.success:
+                raise CommandError("\n".join(outcome.failures))
+    print_note(f"{len(closed_windows(stream))} closed windows are in the lake, {len(todo)} of them built now")
+
+
+def _show(settings: Settings, stream: Stream, state: MachineState) -> None:
+    newest = max(w for w, commit in stream.table("anomaly_scores").commits().items() if commit.complete)
+    summary = stream.table("summary").scan([newest]).sort("rank").head(SHOWN_USERS).collect()
+    print_text(f"Who stood out in the 24 hours to the end of window {newest} (UTC), and why:")
+    shown = summary.select("rank", "user", pl.col("anomaly_score").round(3).alias("score"), "is_anomaly", "why")
+    print_records(shown.iter_rows(named=True))
+    print_text("")
+    print_document(
+        {
+            "Dagster UI": state.dagster_url,
+            "Kafka": state.bootstrap_servers,
+            "events": stream.location.table(STREAM, "events"),
+            "scores": stream.location.table(STREAM, "anomaly_scores"),
+            "training data": str(stream.exports_folder / "latest"),
+            "ask the lake": f'streamguard sql "select * from {STREAM}.summary order by anomaly_score desc limit 5"',
+        },
+        Format.TABLE,
+    )
+
+
+def _produce(stream: Stream, events: Iterable[GeneratedEvent], progress: Callable[[int], None]) -> None:
+    send_lines(stream, (event.value for event in events), by_event_time=True, progress=progress)
+
+
+class _Trickle:
+    """Live events from a thread of its own, each sent when its time has come."""
+
+    def __init__(self, stream: Stream, seed: int) -> None:
+        self._stream = stream
+        self._seed = seed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="trickle")
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        _produce(self._stream, self._due(), lambda sent: None)
+
+    def _due(self) -> Iterator[GeneratedEvent]:
+        for event in trickle(self._seed, now()):
+            if self._stop.wait(max(0.0, event.timestamp_ms / 1000 - time.time())):
+                return
+            yield event

@@ -1,0 +1,67 @@
+"""``streamguard lake`` and ``streamguard sql``: where tables are, and what they hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from streamguard_assets.commands.exit_codes import CommandError, ExitCode, exit_on_error
+from streamguard_assets.commands.output import (
+    CsvOption,
+    JsonOption,
+    chosen_format,
+    print_json,
+    print_records,
+    print_text,
+)
+from streamguard_assets.commands.streams import opened
+from streamguard_assets.lake.catalog import lake_tables
+from streamguard_assets.lake.sql import run_sql
+from streamguard_assets.orchestration.storage import lake_location
+from streamguard_assets.settings import load_settings
+from streamguard_assets.windows.graph import GRAPH
+
+app = typer.Typer(help="The Delta tables of the lake.", no_args_is_help=True)
+
+
+@app.command()
+def path(
+    asset: Annotated[str, typer.Argument(metavar="STREAM/ASSET", help="For example security/events.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Print where the Delta table of an asset is, for any tool that reads Delta; whether it is written yet or not."""
+    with exit_on_error():
+        stream, _, name = asset.partition("/")
+        streamed = opened(load_settings(), stream)
+        if name not in GRAPH:
+            raise CommandError(f"stream {stream} has no asset {name!r}; it has {', '.join(GRAPH)}", ExitCode.USAGE)
+        uri = streamed.location.table(stream, name)
+        if as_json:
+            print_json({"stream": stream, "asset": name, "uri": uri})
+        else:
+            print_text(uri)
+
+
+@app.command()
+def tables(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
+    """List every table, by the name that `streamguard sql` knows it by."""
+    with exit_on_error():
+        found = [{"table": table.sql_name, "uri": table.uri} for table in lake_tables(lake_location(load_settings()))]
+        print_records(found, chosen_format(as_json, as_csv), columns=["table", "uri"])
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's dialect.")],
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Ask the lake: schemas are streams, tables are assets. Reads only; windows and columns not asked for stay shut.
+
+    streamguard sql "select user, count(*) from security.events group by user order by 2 desc limit 10"
+    streamguard sql "select reason, count(*) from security.quarantine group by reason" --json
+    """
+    with exit_on_error():
+        form = chosen_format(as_json, as_csv)
+        rows = run_sql(lake_location(load_settings()), query)
+        print_records(rows.iter_rows(named=True), form, columns=rows.columns)

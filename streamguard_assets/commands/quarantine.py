@@ -1,0 +1,88 @@
+"""``streamguard quarantine``: rejected records, why they were rejected, and a second chance."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from streamguard_assets.commands.exit_codes import CommandError, exit_on_error
+from streamguard_assets.commands.output import (
+    CsvOption,
+    JsonOption,
+    chosen_format,
+    print_document,
+    print_note,
+    print_records,
+    progress_bar,
+)
+from streamguard_assets.commands.streams import opened
+from streamguard_assets.settings import load_settings
+from streamguard_assets.windows.replay import rejected_rows, replay
+
+app = typer.Typer(help="Rejected records: list, show, replay.", no_args_is_help=True)
+
+StreamArgument = Annotated[str, typer.Argument(help="Name of the stream, for example security.")]
+WindowOption = Annotated[list[str] | None, typer.Option("--window", help="Only this window; may be given often.")]
+
+
+@app.command("list")
+def list_rejected(
+    stream: StreamArgument,
+    window: WindowOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most records to list.")] = 50,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List rejected records: where each was, and why it was rejected."""
+    with exit_on_error():
+        rows = rejected_rows(opened(load_settings(), stream), window)
+        total = rows.select(pl.len()).collect().item()
+        order = ["window", "kafka_partition", "kafka_offset"]
+        columns = [*order, "code", "reason", "json_path"]
+        listed = rows.select(columns).sort(order).head(limit).collect()
+        print_records(listed.iter_rows(named=True), chosen_format(as_json, as_csv), columns=columns)
+        if total > limit:
+            print_note(f"{limit} of {total:,} rejected records; --limit shows more")
+
+
+@app.command()
+def show(
+    stream: StreamArgument,
+    partition: Annotated[int, typer.Argument(help="Kafka partition of the record.")],
+    offset: Annotated[int, typer.Argument(help="Kafka offset of the record.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show one rejected record with its raw bytes."""
+    with exit_on_error():
+        at = (pl.col("kafka_partition") == partition) & (pl.col("kafka_offset") == offset)
+        found = rejected_rows(opened(load_settings(), stream)).filter(at).collect()
+        if not found.height:
+            raise CommandError(f"{stream} has no rejected record at partition {partition} offset {offset}")
+        print_document(found.row(0, named=True), chosen_format(as_json))
+
+
+@app.command("replay")
+def replay_rejected(
+    stream: StreamArgument, window: WindowOption = None, as_json: JsonOption = False, as_csv: CsvOption = False
+) -> None:
+    """Judge rejected records again by today's contract; what is good now lands in its window, once. Needs no Kafka.
+
+    The features and scores downstream are built again by the sensor, or by `streamguard materialize`.
+    """
+    with exit_on_error():
+        streamed = opened(load_settings(), stream)
+        held = rejected_rows(streamed, window).select("window").unique().collect()["window"].sort().to_list()
+        attempt = f"replay-{uuid.uuid4().hex[:12]}"
+        done = []
+        with progress_bar() as bar:
+            for key in bar.track(held, description=f"{stream}: replaying"):
+                done += replay(streamed, [key], attempt)
+        print_records(
+            ({"window": r.window, "landed": r.landed, "still_rejected": r.still_rejected} for r in done),
+            chosen_format(as_json, as_csv),
+            columns=["window", "landed", "still_rejected"],
+        )
+        print_note(f"{sum(r.landed for r in done):,} records landed, {sum(r.still_rejected for r in done):,} stay")

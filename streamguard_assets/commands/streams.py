@@ -1,0 +1,37 @@
+"""What commands need of streams: opened by name, with topics that exist."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from streamguard_assets.commands.output import print_note
+from streamguard_assets.kafka.topics import TopicLayout, create_topic, list_topics
+from streamguard_assets.orchestration.storage import lake_location
+from streamguard_assets.settings import Settings
+from streamguard_assets.windows.stream import Stream, kafka_connection, open_stream
+
+
+def opened(settings: Settings, name: str) -> Stream:
+    """The stream ``name``; Kafka is asked only when something needs it."""
+    return open_stream(settings, name, lake_location(settings))
+
+
+def now() -> datetime:
+    """The clock of the commands."""
+    return datetime.now(UTC)
+
+
+def prepare_topics(settings: Settings) -> None:
+    """Create the topics of the configured streams that are not there, on the local broker only.
+
+    A cluster's topics belong to its people: a missing one there is an error of the command that needs it.
+    """
+    if settings.kafka.bootstrap_servers is not None:
+        return
+    connection = kafka_connection(settings)
+    present = set(list_topics(connection))
+    for stream in settings.streams.values():
+        wanted = [stream.topic] + ([stream.dead_letter_topic] if stream.dead_letter_topic else [])
+        for topic in wanted:
+            if topic not in present and create_topic(connection, topic, TopicLayout.from_settings(settings)):
+                print_note(f"created topic {topic}")

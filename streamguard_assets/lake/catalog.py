@@ -1,0 +1,54 @@
+"""Which Delta tables the lake holds, and what each is called in SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamguard_assets.lake.files import FileStore
+from streamguard_assets.lake.location import LakeLocation
+
+_GROUPS = ("analyses", "rollups")
+"""Folders of tables that are named in SQL without the folder: ``transactions.revenue_by_category``."""
+
+_LOG = "_delta_log"
+
+
+@dataclass(frozen=True, order=True)
+class LakeTable:
+    """One table: its stream, its asset as a path (``live/events``) and its name in SQL (``live_events``)."""
+
+    stream: str
+    asset: str
+
+    @property
+    def name(self) -> str:
+        parts = self.asset.split("/")
+        return "_".join(parts[1:] if parts[0] in _GROUPS and len(parts) > 1 else parts)
+
+    @property
+    def sql_name(self) -> str:
+        return f"{self.stream}.{self.name}"
+
+
+def lake_tables(location: LakeLocation) -> list[LakeTable]:
+    """Every Delta table of the lake, sorted; none when the lake is empty or not there."""
+    store = FileStore(location.uri, location.storage_options)
+    return sorted(
+        LakeTable(stream, asset)
+        for stream in store.folders()
+        if not stream.startswith(("_", "."))
+        for asset in _tables_below(store, stream, "")
+    )
+
+
+def _tables_below(store: FileStore, stream: str, prefix: str) -> list[str]:
+    found = []
+    for folder in store.folders(f"{stream}/{prefix}".rstrip("/")):
+        if folder.startswith(("_", ".")) or "=" in folder:
+            continue
+        asset = f"{prefix}{folder}"
+        if _LOG in store.folders(f"{stream}/{asset}"):
+            found.append(asset)
+        else:
+            found.extend(_tables_below(store, stream, f"{asset}/"))
+    return found

@@ -1,0 +1,59 @@
+"""Running windows in this process, for commands: the same job that the sensor asks for, on the same instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dagster import AssetKey, DagsterInstance, Definitions
+
+from streamguard_assets.orchestration.jobs import checks_job_name, windows_job_name
+from streamguard_assets.orchestration.runs import STREAM_TAG, range_tags
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The run's log stands in the instance and its UI; on the terminal it would bury the progress bar."""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How one run over contiguous windows ended; ``failures`` are the texts of its failed steps."""
+
+    windows: tuple[str, ...]
+    run_id: str
+    success: bool
+    failures: tuple[str, ...]
+
+
+def run_windows(
+    definitions: Definitions,
+    instance: DagsterInstance,
+    stream: str,
+    windows: Sequence[str],
+    assets: Sequence[str] | None = None,
+) -> RunOutcome:
+    """Materialize contiguous ``windows`` (ascending) in one run; ``assets`` limits it, by default all are built."""
+    job = definitions.resolve_job_def(windows_job_name(stream))
+    result = job.execute_in_process(
+        instance=instance,
+        tags={**range_tags(list(windows)), STREAM_TAG: stream},
+        asset_selection=[AssetKey([stream, name]) for name in assets] if assets is not None else None,
+        raise_on_error=False,
+        run_config=QUIET,
+    )
+    failures = tuple(
+        event.step_failure_data.error.message.strip()
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.error is not None
+    )
+    described = tuple(
+        event.step_failure_data.user_failure_data.description or ""
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data is not None
+    )
+    return RunOutcome(tuple(windows), result.run_id, result.success, described or failures)
+
+
+def run_checks(definitions: Definitions, instance: DagsterInstance, stream: str) -> bool:
+    """Run the checks job of a stream, so that its results stand in the UI; True when none failed with an error."""
+    job = definitions.resolve_job_def(checks_job_name(stream))
+    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET).success

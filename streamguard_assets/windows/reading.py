@@ -1,0 +1,122 @@
+"""One worker's share of a window: read, parse, account and stage a range of offsets. Nothing is visible yet after it.
+
+Plain arguments in, a plain result out, so that it runs in this process or in another one alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streamguard_assets.contracts.offsets import OffsetRange, ReadReceipt
+from streamguard_assets.contracts.registry import contract
+from streamguard_assets.engines.polars.parsing import ParsedChunk, parse_records
+from streamguard_assets.kafka.client import KafkaConnection
+from streamguard_assets.kafka.reader import read_range
+from streamguard_assets.lake.location import LakeLocation
+from streamguard_assets.lake.quarantine import Quarantine, QuarantineStager
+from streamguard_assets.lake.staging import DataFile, FileStager
+from streamguard_assets.lake.window_table import WindowTable
+from streamguard_assets.windows.conservation import OffsetAccount
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one worker is to do: stage the records of ``range`` as rows of ``window``."""
+
+    connection: KafkaConnection
+    location: LakeLocation
+    stream: str
+    contract_name: str
+    window: str
+    attempt: str
+    range: OffsetRange
+    chunk_records: int
+    file_rows: int
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What became of a share: files that no commit names yet, and the account of every offset."""
+
+    files: list[DataFile]
+    rejected_files: list[DataFile]
+    receipt: ReadReceipt
+    account: OffsetAccount
+    value_bytes: int
+    rejected: int
+    soft_rule_hits: dict[str, int]
+    event_id_hashes: np.ndarray
+
+
+def stage(share: Share) -> Staged:
+    """Read the share to its end and stage its rows; what was staged is deleted when anything fails.
+
+    Raises:
+        RetentionGap, OffsetOutOfRange, KafkaUnavailable: from the read.
+    """
+    rules = contract(share.contract_name)
+    table = WindowTable(share.location, share.stream, "events", rules.events_schema(), file_rows=share.file_rows)
+    rejects = Quarantine(share.location, share.stream).stager(share.window, share.attempt, share.file_rows)
+    with table.stager(share.window, share.attempt) as rows:
+        try:
+            tally = _Tally(rows, rejects, OffsetAccount(share.range.topic, share.window))
+            with read_range(share.connection, share.range, chunk_records=share.chunk_records, with_keys=True) as chunks:
+                for chunk in chunks:
+                    parsed = parse_records(
+                        rules,
+                        chunk.topic,
+                        chunk.partition,
+                        chunk.offsets,
+                        chunk.timestamps_ms,
+                        chunk.keys,
+                        chunk.values,
+                    )
+                    tally.add(chunk.partition, chunk.offsets, chunk.values, parsed)
+                receipt = chunks.receipt
+            return tally.staged(receipt)
+        except BaseException:
+            rejects.abort()
+            raise
+
+
+@dataclass
+class _Tally:
+    """Sums over the chunks of a share."""
+
+    rows: FileStager
+    rejects: QuarantineStager
+    account: OffsetAccount
+    value_bytes: int = 0
+    rejected: int = 0
+    soft_rule_hits: Counter[str] = field(default_factory=Counter)
+    id_hashes: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, partition: int, offsets: list[int], values: list[bytes | None], parsed: ParsedChunk) -> None:
+        self.rows.add(parsed.accepted)
+        if parsed.rejected.height:
+            self.rejects.add(parsed.rejected)
+            self.rejected += parsed.rejected.height
+        self.account.add(
+            partition,
+            np.fromiter(offsets, np.int64, len(offsets)),
+            parsed.accepted["kafka_offset"].to_numpy(),
+            parsed.rejected["kafka_offset"].to_numpy(),
+        )
+        self.value_bytes += sum(len(value) for value in values if value is not None)
+        self.soft_rule_hits.update(parsed.soft_rule_hits)
+        self.id_hashes.append(parsed.event_id_hashes)
+
+    def staged(self, receipt: ReadReceipt) -> Staged:
+        return Staged(
+            files=self.rows.finish(),
+            rejected_files=self.rejects.finish(),
+            receipt=receipt,
+            account=self.account,
+            value_bytes=self.value_bytes,
+            rejected=self.rejected,
+            soft_rule_hits=dict(self.soft_rule_hits),
+            event_id_hashes=np.concatenate(self.id_hashes) if self.id_hashes else np.empty(0, np.uint64),
+        )

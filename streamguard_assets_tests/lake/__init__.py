@@ -1,0 +1,1 @@
+"""What the lake promises: windows replaced whole, ledgers never rewritten, readers that see no half-written thing."""
