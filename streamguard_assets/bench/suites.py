@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from streamguard_assets.bench.cases.features import feature_memory, feature_speed
 from streamguard_assets.bench.cases.imports import import_time
 from streamguard_assets.bench.cases.ingest import ingest_memory, ingest_speed
-from streamguard_assets.bench.cases.sample import dagster_share, sample_speed
+from streamguard_assets.bench.cases.sample import sample_speed
 from streamguard_assets.bench.cases.sensor import sensor_tick
 from streamguard_assets.bench.harness import Case
 from streamguard_assets.bench.room import Bench
@@ -23,6 +23,5 @@ SUITES: dict[str, Suite] = {
     "ingest": ingest_speed,
     "ingest_memory": ingest_memory,
     "sample": sample_speed,
-    "dagster_share": dagster_share,
     "sensor": sensor_tick,
 }

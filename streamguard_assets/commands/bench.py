@@ -94,6 +94,8 @@ def _tick(settings: Settings) -> Iterator[Callable[[], object]]:
     noon_after = window_start(WINDOW) + timedelta(hours=22)
     with dagster_instance(settings) as instance:
         streams = Streams(settings, now=lambda: noon_after)
+        if not plan_stream(streams, STREAM, instance).requests:
+            raise CommandError("the sensor's tick found nothing to do; its time would say nothing")
         yield lambda: plan_stream(streams, STREAM, instance)
 
 

@@ -47,7 +47,8 @@ def path(
 def tables(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """List every table, by the name that `streamguard sql` knows it by."""
     with exit_on_error():
-        found = [{"table": table.sql_name, "uri": table.uri} for table in lake_tables(lake_location(load_settings()))]
+        location = lake_location(load_settings())
+        found = [{"table": t.sql_name, "uri": location.table(t.stream, t.asset)} for t in lake_tables(location)]
         print_records(found, chosen_format(as_json, as_csv), columns=["table", "uri"])
 
 

@@ -112,9 +112,16 @@ def _chosen(stream: Stream, moment: datetime, first: str | None, until: str | No
     begin = parse_instant(first)
     end = parse_instant(until) if until else stream.cadence.end(window_key(stream.cadence.floor(begin)))
     keys = stream.cadence.keys(begin, min(end, moment))
-    if not keys:
-        raise CommandError(f"no window lies between {first} and {until or end.isoformat()}", ExitCode.USAGE)
-    return keys
+    begun = stream.first_window
+    kept = [key for key in keys if begun is not None and key >= begun]
+    if not kept:
+        raise CommandError(
+            f"no window lies between {first} and {until or end.isoformat()}; {stream.name} begins with {begun}",
+            ExitCode.USAGE,
+        )
+    if len(kept) < len(keys):
+        print_note(f"{stream.name} begins with {begun}; the {len(keys) - len(kept)} windows before it are empty")
+    return kept
 
 
 def _sample(settings: Settings, name: str, count: int, start: str, output: Path | None, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from streamguard_assets.processes.detached import stop_detached
 from streamguard_assets.settings import Settings, load_settings
 
 KEPT = "jars"
-"""What `reset` keeps unless everything is to go: the verified jars hold nothing of the user's and take time to fetch."""
+"""What `reset` keeps unless everything is to go: verified jars hold nothing of the user's and take time to fetch."""
 OURS = ("kafka", "lake", "dagster", "logs", "exports", "starts.json", "up.pid", "up.json", "java-home", "spark")
 
 
@@ -23,7 +23,7 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="The fetched jars too.")] = False,
 ) -> None:
-    """Delete the state folder: broker data, lake, Dagster's storage, logs. A cluster or a remote lake is not touched."""
+    """Delete what the state folder holds: broker data, lake, Dagster's storage, logs. Nothing elsewhere is touched."""
     with exit_on_error():
         settings = load_settings()
         state = settings.state

@@ -181,7 +181,7 @@ class KafkaConnection:
 
     def _with_timeouts(self, on_error: LastError | None) -> dict[str, Any]:
         # librdkafka waits 60 s for a socket by default: longer than a sensor may last
-        socket_ms = max(self.request_timeout_ms, 1_000)
+        socket_ms = max(self.request_timeout_ms, 2_000)
         options: dict[str, Any] = {
             "socket.timeout.ms": socket_ms,
             "socket.connection.setup.timeout.ms": socket_ms,

@@ -28,13 +28,10 @@ TUNING: dict[str, Any] = {
     "queue.buffering.max.kbytes": 64 * 1024,
 }
 LARGEST_BATCH_BYTES = 1_000_000
-"""librdkafka's own default. A batch larger than the topic takes would be refused whole, the innocent with the guilty."""
+"""librdkafka's own default. A batch larger than the topic takes would be refused whole, small records included."""
 
 KAFKA_LARGEST_RECORD_BYTES = 1_048_588
 """What a topic takes by default; assumed where we may not read its configuration."""
-
-INNOCENT = KafkaError._INVALID_DIFFERENT_RECORD
-"""Told of records that only shared a batch with the one that was refused."""
 
 FailureOf = Callable[[str], KafkaFailure]
 """Makes the error for one record out of the reason for which it was not taken."""
@@ -50,7 +47,7 @@ class Outbox:
         self._topic = topic
         self._last_error = LastError()
         self._sent = 0
-        self._failure: tuple[tuple[bool, int], KafkaFailure] | None = None
+        self._failure: tuple[int, KafkaFailure] | None = None
         largest_bytes = _largest_record_bytes(connection, topic)
         options = {
             **IDEMPOTENT,
@@ -69,9 +66,8 @@ class Outbox:
             if error is None:
                 self._note_delivery(message)
                 return
-            rank = error.code() == INNOCENT, number
-            if self._failure is None or rank < self._failure[0]:
-                self._failure = rank, failure_of(self._with_cause(error))
+            if self._failure is None or number < self._failure[0]:
+                self._failure = number, failure_of(self._with_cause(error))
 
         while True:
             try:

@@ -155,6 +155,7 @@ class DeliveryFailed(KafkaFailure):
 
     def __str__(self) -> str:
         return (
-            f"line {self.line_number} was not delivered to topic {self.topic!r}: {self.reason}. Lines before it may "
-            "have been delivered; producing the file again makes their events twice"
+            f"line {self.line_number} was not delivered to topic {self.topic!r}: {self.reason}. A broker "
+            "refuses a batch whole, so the cause may be a line soon after it. Lines before it may have been delivered: "
+            "producing the file again makes their events twice"
         )

@@ -100,7 +100,7 @@ def _ask(
     if not partitions:
         return {}
     futures = connection.admin().list_offsets(
-        {TopicPartition(topic, partition): spec for partition in partitions},
+        {TopicPartition(topic, partition): spec for partition in partitions},  # pyright: ignore[reportArgumentType]
         isolation_level=IsolationLevel.READ_COMMITTED,
         request_timeout=connection.request_timeout_s,
     )

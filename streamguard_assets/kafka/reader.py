@@ -91,6 +91,7 @@ class RangeRead(Iterator[RawChunk]):
             if not way.is_done
         }
         self._patience = _Patience(connection)
+        self._is_exhausted = False
         self._chunks = self._read()
 
     def __iter__(self) -> Self:
@@ -115,15 +116,20 @@ class RangeRead(Iterator[RawChunk]):
 
     @property
     def receipt(self) -> ReadReceipt:
-        """What was delivered, and the holes seen; ``RuntimeError`` until the whole range has been read."""
-        if not all(way.is_done for way in self._ways.values()):
+        """What was delivered, and the holes seen; ``RuntimeError`` until the last chunk is out."""
+        if not self._is_exhausted:
             raise RuntimeError(f"the read of topic {self.topic!r} is not finished: its receipt would be a guess")
         return ReadReceipt(self.topic, tuple(self._ways[p].receipt() for p in sorted(self._ways)))
 
     def _read(self) -> Generator[RawChunk]:
-        if not self._buffers:
-            return
-        consumer = self._connection.consumer(COMMITTED, self._fetch_options(), self._patience.last_error)
+        if self._buffers:
+            yield from self._read_from(self._open())
+        self._is_exhausted = True
+
+    def _open(self) -> Consumer:
+        return self._connection.consumer(COMMITTED, self._fetch_options(), self._patience.last_error)
+
+    def _read_from(self, consumer: Consumer) -> Generator[RawChunk]:
         try:
             consumer.assign([TopicPartition(self.topic, p, self._ways[p].position) for p in self._buffers])
             while self._buffers:

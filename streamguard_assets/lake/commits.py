@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,14 +88,17 @@ class CommitFold:
         self.newest: dict[str, WindowCommit] = {}
         self.superseded: dict[str, set[str]] = {}
 
-    def follow(self, table: DeltaTable) -> None:
-        """Fold what was committed since the last call, up to the version that ``table`` is at."""
-        if self.table_id != (table_id := str(table.metadata().id)) or table.version() < self.version:
+    def follow(self, table: DeltaTable, read: Callable[[int, int], Iterable[WindowCommit]]) -> None:
+        """Fold what was committed since the last call, up to the version that ``table`` is at.
+
+        ``read(after, until)`` gives the window commits of the versions in ``(after, until]``, oldest first.
+        """
+        table_id = str(table.metadata().id)
+        if self.table_id != table_id or table.version() < self.version:
             self.__init__()  # another table at this address: it was thrown away and made anew
             self.table_id = table_id
-        behind = table.version() - self.version
-        if behind > 0:
-            self._fold(reversed(table.history(behind)))
+        if table.version() > self.version:
+            self.take(read(self.version, table.version()))
             self.version = table.version()
 
     def take(self, commits: Iterable[WindowCommit]) -> None:
@@ -105,7 +108,3 @@ class CommitFold:
             if standing is not None and standing.attempt != commit.attempt:
                 self.superseded.setdefault(commit.window, set()).add(standing.attempt)
             self.newest[commit.window] = commit
-
-    def _fold(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        ours = (entry for entry in entries if METADATA_KEY in entry and entry["version"] > self.version)
-        self.take(WindowCommit.from_json(e[METADATA_KEY], e["version"], e["timestamp"]) for e in ours)

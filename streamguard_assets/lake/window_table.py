@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 
 from streamguard_assets.lake.commit_index import INDEX_EVERY_COMMITS, load_index, save_index
+from streamguard_assets.lake.commit_log import read_commits
 from streamguard_assets.lake.commits import METADATA_KEY, CommitFold, WindowCommit
 from streamguard_assets.lake.errors import TableMissing
 from streamguard_assets.lake.fence import Pause, commit_fenced
@@ -51,6 +53,7 @@ class WindowTable:
         self._pause = pause
         self._handle = TableHandle(self.uri, self._options)
         self._store = FileStore(self.uri, self._options)
+        self._read_log = partial(read_commits, self.uri, self._options)
         self._fold = CommitFold()
         self._indexed_version = -1
 
@@ -161,7 +164,7 @@ class WindowTable:
             saved = load_index(self._store, str(table.metadata().id), table.version())
             if saved is not None:
                 self._fold, self._indexed_version = saved, saved.version
-        self._fold.follow(table)
+        self._fold.follow(table, self._read_log)
         return self._fold
 
     def _as_logged(self, landed: WindowCommit) -> WindowCommit:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 CONFIGURATION = "dagster.yaml"
+_RELATIVE_HOME = re.compile(r"\.streamguard/dagster(/\w+)?")
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -22,7 +25,8 @@ def dagster_home(settings: Settings) -> Path:
     home = settings.state / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     target = home / CONFIGURATION
-    text = _configuration_text()
+    # The file names folders relative to the checkout, for plain `dagster dev`; processes of `up` may run anywhere.
+    text = _RELATIVE_HOME.sub(lambda folder: json.dumps(f"{home}{folder[1] or ''}"), _configuration_text())
     if not target.exists() or target.read_text() != text:
         # Beside and renamed: a daemon that starts now must not read half a file.
         beside = home / f".{CONFIGURATION}.{os.getpid()}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dagster import AssetKey, DagsterInstance, Definitions
+from dagster._core.execution.plan.objects import StepFailureData
 
 from streamguard_assets.orchestration.jobs import checks_job_name, windows_job_name
 from streamguard_assets.orchestration.runs import STREAM_TAG, range_tags
@@ -40,17 +41,18 @@ def run_windows(
         raise_on_error=False,
         run_config=QUIET,
     )
-    failures = tuple(
-        event.step_failure_data.error.message.strip()
-        for event in result.all_events
-        if event.is_step_failure and event.step_failure_data.error is not None
-    )
-    described = tuple(
-        event.step_failure_data.user_failure_data.description or ""
-        for event in result.all_events
-        if event.is_step_failure and event.step_failure_data.user_failure_data is not None
-    )
-    return RunOutcome(tuple(windows), result.run_id, result.success, described or failures)
+    failures = tuple(_reason(event.step_failure_data) for event in result.all_events if event.is_step_failure)
+    return RunOutcome(tuple(windows), result.run_id, result.success, failures)
+
+
+def _reason(failure: StepFailureData) -> str:
+    """Why a step failed, in its own words: ours where we raised a description, else the innermost cause."""
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "it failed without a word; see the run in the UI"
 
 
 def run_checks(definitions: Definitions, instance: DagsterInstance, stream: str) -> bool:

@@ -305,5 +305,5 @@ def _request(group: _Group, view: StreamView) -> Request:
     prints = tuple(root.fingerprint for root in roots)
     reads_events = EVENTS in group.assets
     ranges = {w.key: w.range for w in group.windows if reads_events and w.range is not None}
-    key = run_key(view.stream, windows, group.assets, prints, ranges, group.attempt)
+    key = run_key(view.stream, windows, group.assets, prints, ranges, group.attempt, view.now)
     return Request(windows, group.assets, group.attempt, prints, key, tuple(sorted({root.reason for root in roots})))

@@ -3,7 +3,8 @@
 A *fingerprint* names one content that is wanted for one window: what it would be built from. It is the same at every
 attempt, so attempts can be counted. A *run key* also holds the end offsets and the attempt: Dagster
 drops a request whose run key it has seen, so a key without the attempt would block every retry, and one without
-offsets would drop the work of records that arrived later.
+offsets would drop the work of records that arrived later. The day is in it because attempts are counted over a bounded
+time: once the oldest are forgotten the count begins again, and must not meet the keys of the first time.
 """
 
 from __future__ import annotations
@@ -76,11 +77,12 @@ def run_key(
     fingerprints: tuple[str, ...],
     ranges: Mapping[str, OffsetRange],
     attempt: int,
+    now: datetime,
 ) -> str:
     """The key of one attempt at one request.
 
-    ``ranges`` are the offset ranges of the windows whose events it reads, as they stood when it was planned.
+    ``ranges`` are the offset ranges of the windows whose events it reads, as they stood when it was planned at ``now``.
     """
     ends = {window: sorted(held.ends.items()) for window, held in ranges.items()}
     digest = fingerprint(assets, fingerprints, sorted(ends.items()))
-    return f"{stream}/{windows[0]}/{windows[-1]}/{digest}/{attempt}"
+    return f"{stream}/{windows[0]}/{windows[-1]}/{digest}/{now:%Y%m%d}/{attempt}"

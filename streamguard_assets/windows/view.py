@@ -118,7 +118,7 @@ class PlanPolicy:
     max_attempts: int = 3
     retry_wait: timedelta = timedelta(minutes=1)
     max_windows_per_run: int = 168
-    max_requests_in_flight: int = 4
+    max_requests_in_flight: int = 3
     lookback_windows: int = 24
     rebuild_history: bool = False
     graph: tuple[WindowAsset, ...] = STREAM_GRAPH

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ class LogWriter:
     def _high_watermarks(self, topic: str) -> dict[int, int]:
         partitions = topic_identity(self._connection, topic).partitions
         futures = self._connection.admin().list_offsets(
-            {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions},
+            {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions},  # pyright: ignore[reportArgumentType]
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
         )
         return {tp.partition: future.result(30).offset for tp, future in futures.items()}
@@ -184,4 +185,4 @@ def _parse(output: str) -> Iterator[DumpedRecord]:
 def holes_between(visible: list[int], start: int, end: int) -> list[tuple[int, int]]:
     """The gaps in ``[start, end)`` that the offsets ``visible`` leave."""
     edges = [start - 1, *(o for o in visible if start <= o < end), end]
-    return [(a + 1, b) for a, b in zip(edges, edges[1:], strict=False) if b > a + 1]
+    return [(a + 1, b) for a, b in pairwise(edges) if b > a + 1]

@@ -247,9 +247,7 @@ def test_the_oldest_record_gives_the_first_hour(connection: KafkaConnection, fre
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    logs=st.lists(
-        st.lists(st.floats(0, 12) | st.just(2_000_000.0), max_size=12), min_size=1, max_size=3
-    ),
+    logs=st.lists(st.lists(st.floats(0, 12) | st.just(2_000_000.0), max_size=12), min_size=1, max_size=3),
     cut=st.integers(0, 11),
 )
 def test_any_log_is_cut_the_same_however_it_is_asked(

@@ -9,9 +9,7 @@ from streamguard_assets.kafka.chunks import ChunkBuffer, RawChunk
 
 
 def message(offset: int) -> Message:
-    return Message(
-        topic="t", partition=3, offset=offset, key=b"k", value=b"%d" % offset, timestamp=(1, 1_000 + offset)
-    )
+    return Message(topic="t", partition=3, offset=offset, key=b"k", value=b"%d" % offset, timestamp=(1, 1_000 + offset))
 
 
 def fill(buffer: ChunkBuffer, offsets: range) -> list[RawChunk]:

@@ -18,7 +18,7 @@ from streamguard_assets.kafka.errors import (
     UnknownTopic,
 )
 from streamguard_assets.kafka.offsets import last_stable_offsets, log_start_offsets
-from streamguard_assets.kafka.reader import SMALL_READ_RECORDS, read_range
+from streamguard_assets.kafka.reader import SMALL_READ_RECORDS, RangeRead, read_range
 from streamguard_assets.kafka.topics import add_partitions
 from streamguard_assets_tests.kafka.conftest import Dumper, LogDump, LogWriter, holes_between
 from streamguard_assets_tests.waiting import wait_until
@@ -32,6 +32,16 @@ def whole(connection: KafkaConnection, topic: str) -> OffsetRange:
 
 def offsets_of(chunks: list[RawChunk], partition: int = 0) -> list[int]:
     return [offset for chunk in chunks if chunk.partition == partition for offset in chunk.offsets]
+
+
+def holes_of(read: RangeRead) -> tuple[tuple[int, int], ...]:
+    (receipt,) = read.receipt
+    return receipt.holes
+
+
+def drain(read: RangeRead, into: list[int]) -> None:
+    for chunk in read:
+        into += chunk.offsets
 
 
 def assert_every_range_is_exact(connection: KafkaConnection, topic: str, dump: LogDump, stride: int = 1) -> None:
@@ -124,10 +134,10 @@ def test_a_compacted_topic_has_holes_where_records_were_replaced(
     kept = [offset for offset in dump(topic).visible_offsets if offset < 31]
     read = read_range(connection, OffsetRange(topic, {0: 0}, {0: 31}))
     assert offsets_of(list(read)) == kept == [27, 28, 29, 30]
-    assert list(read.receipt)[0].holes == ((0, 27),)
+    assert holes_of(read) == ((0, 27),)
     inside = read_range(connection, OffsetRange(topic, {0: 5}, {0: 20}))
     assert list(inside) == []
-    assert list(inside.receipt)[0].holes == ((5, 20),)
+    assert holes_of(inside) == ((5, 20),)
 
 
 def test_an_open_transaction_after_the_range_does_not_hold_it_up(
@@ -142,7 +152,7 @@ def test_an_open_transaction_after_the_range_does_not_hold_it_up(
     writer.end_transaction(producer, topic, commit=False)
     read = read_range(connection, whole(connection, topic))
     list(read)
-    assert list(read.receipt)[0].holes == ((5, 7),)
+    assert holes_of(read) == ((5, 7),)
 
 
 def test_a_large_read_is_cut_into_chunks_and_loses_nothing(
@@ -214,8 +224,7 @@ def test_deletion_in_the_middle_of_a_read_is_a_gap_from_where_it_stood(
     delivered = next(read).offsets
     writer.delete_before(topic, 8_990)
     with pytest.raises(RetentionGap) as caught:
-        for chunk in read:
-            delivered += chunk.offsets
+        drain(read, into=delivered)
     # chunks that were full have come out; the read itself stood at most one chunk further
     assert delivered == list(range(len(delivered)))
     assert len(delivered) <= caught.value.missing_start < len(delivered) + 10
@@ -253,9 +262,12 @@ def test_no_receipt_before_the_end(connection: KafkaConnection, fresh_topic, wri
     writer.write(topic, range(10))
     read = read_range(connection, whole(connection, topic), chunk_records=2)
     next(read)
+    with pytest.raises(RuntimeError, match="not finished"):
+        _ = read.receipt
     read.close()
-    with pytest.raises(StopIteration):
-        next(read)
+    assert list(read) == []
+    with pytest.raises(RuntimeError, match="not finished"):
+        _ = read.receipt
 
 
 def test_a_chunk_holds_at_least_one_record(connection: KafkaConnection) -> None:

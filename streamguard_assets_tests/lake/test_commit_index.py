@@ -33,7 +33,7 @@ def fill(location: LakeLocation, first: int, count: int) -> None:
 
 def fold_without_index(location: LakeLocation) -> dict[str, WindowCommit]:
     table, fold = events(location), CommitFold()
-    fold.follow(table._handle.current())
+    fold.follow(table._handle.current(), table._read_log)
     return fold.newest
 
 
@@ -77,7 +77,7 @@ def test_the_index_lives_in_an_object_store_too(s3_location):
     table = events(s3_location)
     store = FileStore(table.uri, s3_location.storage_options)
     fold = CommitFold()
-    fold.follow(table._handle.current())
+    fold.follow(table._handle.current(), table._read_log)
     assert load_index(store, fold.table_id, fold.version) is None
     save_index(store, fold)
     loaded = load_index(store, fold.table_id, fold.version)

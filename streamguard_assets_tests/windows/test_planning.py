@@ -367,6 +367,17 @@ class TestFailures:
 
         assert len(keys) == 3
 
+    def test_attempts_that_were_forgotten_do_not_block_by_their_run_keys(self) -> None:
+        world = stream_with(1)
+        world.poisoned.add((EVENTS, key(0)))
+        world.settle()
+        world.poisoned.clear()
+        world.finished.clear()
+        world.pass_time(minutes=8 * 24 * 60)
+        world.settle()
+
+        assert world.built[EVENTS][key(0)].complete
+
     def test_the_run_key_of_the_open_window_holds_its_end_offsets(self) -> None:
         world = World()
         world.produce(1_000)
