@@ -41,13 +41,17 @@ class DagsterActions:
 
 @dataclass
 class Bench:
-    """What a suite of cases is given. ``scale`` shrinks every case for a quick look; figures then prove nothing."""
+    """What a suite of cases is given.
+
+    ``scale`` shrinks every case for a quick look; figures then prove nothing. ``running_broker`` is the address of
+    a broker to use; None: one is started for the first case that needs it.
+    """
 
     base: Settings
     dagster: DagsterActions
     scale: float = 1.0
+    running_broker: str | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
-    _servers: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -77,10 +81,10 @@ class Bench:
 
     @property
     def servers(self) -> str:
-        """The broker, started by the first case that needs it."""
-        if self._servers is None:
-            self._servers = self._stack.enter_context(OwnedBroker(self.base)).bootstrap_servers
-        return self._servers
+        """Where the broker is reached."""
+        if self.running_broker is None:
+            self.running_broker = self._stack.enter_context(OwnedBroker(self.base)).bootstrap_servers
+        return self.running_broker
 
     def filled_topic(self, topic: str, records: int, partitions: int) -> OffsetRange:
         """Create ``topic`` and fill it with ``records`` events of ``WINDOW``; the range that holds them."""
@@ -105,9 +109,8 @@ def bench_room(settings: Settings, dagster: DagsterActions, scale: float = 1.0) 
                 "lake": LakeSettings.model_validate({}),
             }
         )
-        bench = Bench(base, dagster, scale)
-        with bench._stack:
-            yield bench
+        with ExitStack() as stack:
+            yield Bench(base, dagster, scale, _stack=stack)
 
 
 def _produce(connection: KafkaConnection, topic: str, records: int, partitions: int, start: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streamguard_assets.commands.exit_codes import CommandError, ExitCode, exit_on_error
+from streamguard_assets.commands.exit_codes import CommandError, ExitCode
 from streamguard_assets.commands.output import CsvOption, JsonOption, chosen_format, print_note, print_records
 from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.settings import load_settings
@@ -23,40 +23,41 @@ def check(
 
     Exit status 1 when a check that must hold fails; warnings alone leave it 0.
 
-        streamguard check
-        streamguard check security --window 2026-01-31-14:00 --json
+    ```
+    streamguard check
+    streamguard check security --window 2026-01-31-14:00 --json
+    ```
     """
-    with exit_on_error():
-        form = chosen_format(as_json, as_csv)
-        settings, moment = load_settings(), now()
-        names = [stream] if stream else sorted(settings.streams)
-        results = []
-        for name in names:
-            streamed = opened(settings, name)
-            windows = window or committed_windows(streamed)
-            if unknown := sorted(set(windows) - set(committed_windows(streamed))):
-                raise CommandError(f"{name} has no window {', '.join(unknown)} in the lake", ExitCode.USAGE)
-            if not windows:
-                print_note(f"{name}: no window is in the lake yet")
-                continue
-            results += [(name, result) for result in run_checks(CheckScope(streamed, windows, moment))]
-        print_records(
-            (
-                {
-                    "stream": name,
-                    "check": result.check.name,
-                    "result": _verdict(result.passed, result.check.must_hold),
-                    "findings": [f"{f.window or 'table'}: {f.text}" for f in result.findings],
-                    "facts": dict(result.facts),
-                }
-                for name, result in results
-            ),
-            form,
-            columns=["stream", "check", "result", "findings", "facts"],
-        )
-        broken = [result for _, result in results if not result.passed and result.check.must_hold]
-        if broken:
-            raise SystemExit(int(ExitCode.FAILED))
+    form = chosen_format(as_json, as_csv)
+    settings, moment = load_settings(), now()
+    names = [stream] if stream else sorted(settings.streams)
+    results = []
+    for name in names:
+        streamed = opened(settings, name)
+        windows = window or committed_windows(streamed)
+        if unknown := sorted(set(windows) - set(committed_windows(streamed))):
+            raise CommandError(f"{name} has no window {', '.join(unknown)} in the lake", ExitCode.USAGE)
+        if not windows:
+            print_note(f"{name}: no window is in the lake yet")
+            continue
+        results += [(name, result) for result in run_checks(CheckScope(streamed, windows, moment))]
+    print_records(
+        (
+            {
+                "stream": name,
+                "check": result.check.name,
+                "result": _verdict(result.passed, result.check.must_hold),
+                "findings": [f"{f.window or 'table'}: {f.text}" for f in result.findings],
+                "facts": dict(result.facts),
+            }
+            for name, result in results
+        ),
+        form,
+        columns=["stream", "check", "result", "findings", "facts"],
+    )
+    broken = [result for _, result in results if not result.passed and result.check.must_hold]
+    if broken:
+        raise SystemExit(int(ExitCode.FAILED))
 
 
 def _verdict(passed: bool, must_hold: bool) -> str:

@@ -83,11 +83,12 @@ def config(
 
     A value is taken from the environment, else from the TOML file, else it is the default.
 
-    \b
+    ```
     streamguard config                        every key
     streamguard config kafka broker.port      one section and one key
     streamguard config --json                 for programs, with the variable of each key
     STREAMGUARD_BROKER__PORT=9092 streamguard config broker
+    ```
 
     Exits with 0; 1 if there is no such key; 3 if a setting is wrong or unknown (the text names it).
     """

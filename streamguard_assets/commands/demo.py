@@ -11,7 +11,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from streamguard_assets.commands.exit_codes import CommandError, exit_on_error
+from streamguard_assets.commands.exit_codes import CommandError
 from streamguard_assets.commands.machine import MachineState, StopRequest, kafka_for, machine
 from streamguard_assets.commands.materialize import materialize_windows
 from streamguard_assets.commands.output import (
@@ -47,26 +47,27 @@ def demo(
     and prints who stood out and why. Then it keeps going, with events trickling in and the sensor building
     windows, until Ctrl-C. A second start finds everything as it was.
 
-        streamguard demo
-        streamguard demo --once
+    ```
+    streamguard demo           until Ctrl-C
+    streamguard demo --once    show the findings and exit
+    ```
     """
-    with exit_on_error():
-        settings = load_settings()
-        _refuse_own_cluster(settings)
-        with StopRequest() as stop, kafka_for(settings) as servers:
-            print_note(f"Kafka is ready at {servers}")
-            prepare_topics(settings)
-            stream = opened(settings, STREAM)
-            _fill(stream, seed)
-            _build(settings, stream)
-            with machine(settings, servers) as (state, services):
-                _show(settings, stream, state)
-                if once:
-                    return
-                with _Trickle(stream, seed):
-                    print_note("events trickle in, the sensor builds windows as they close; Ctrl-C ends everything")
-                    stop.wait_beside(services)
-                    print_note("ending …")
+    settings = load_settings()
+    _refuse_own_cluster(settings)
+    with StopRequest() as stop, kafka_for(settings) as servers:
+        print_note(f"Kafka is ready at {servers}")
+        prepare_topics(settings)
+        stream = opened(settings, STREAM)
+        _fill(stream, seed)
+        _build(settings, stream)
+        with machine(settings, servers) as (state, services):
+            _show(settings, stream, state)
+            if once:
+                return
+            with _Trickle(stream, seed):
+                print_note("events trickle in, the sensor builds windows as they close; Ctrl-C ends everything")
+                stop.wait_beside(services)
+                print_note("ending …")
 
 
 def _refuse_own_cluster(settings: Settings) -> None:

@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from enum import IntEnum
 
 from streamguard_assets.commands.output import print_error
-from streamguard_assets.kafka.broker.errors import BrokerError
-from streamguard_assets.kafka.errors import KafkaMisconfigured, KafkaUnavailable
-from streamguard_assets.settings import SettingsError
 
 
 class ExitCode(IntEnum):
@@ -50,6 +47,11 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
 
     The errors that this package defines are written for people; those of libraries and of Python are not.
     """
+    # Imported here: `streamguard --help` fails at nothing, and need not wait for what can.
+    from streamguard_assets.kafka.broker.errors import BrokerError
+    from streamguard_assets.kafka.errors import KafkaMisconfigured, KafkaUnavailable
+    from streamguard_assets.settings import SettingsError
+
     match error:
         case CommandError():
             return error.code

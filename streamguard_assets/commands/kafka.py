@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from rich.progress import TaskID
 
-from streamguard_assets.commands.exit_codes import EXIT_CODES_HELP, ExitCode, exit_on_error
+from streamguard_assets.commands.exit_codes import EXIT_CODES_HELP, ExitCode
 from streamguard_assets.commands.output import (
     JsonOption,
     chosen_format,
@@ -38,41 +38,38 @@ app = typer.Typer(
 @app.command()
 def start(as_json: JsonOption = False) -> None:
     """Start the local broker as a service, or find the one that runs. It stays until `streamguard kafka stop`."""
-    with exit_on_error():
-        settings = load_settings()
-        _note_if_unused(settings)
-        before = running_broker(settings.state)
-        with jar_progress() as on_progress:
-            info = start_broker(settings, on_progress=on_progress)
-        if as_json:
-            print_document({**asdict(info), "started": info != before}, chosen_format(as_json))
-        else:
-            print_text(f"{'Kafka runs already' if info == before else 'Kafka started'}: {_described(info)}")
+    settings = load_settings()
+    _note_if_unused(settings)
+    before = running_broker(settings.state)
+    with jar_progress() as on_progress:
+        info = start_broker(settings, on_progress=on_progress)
+    if as_json:
+        print_document({**asdict(info), "started": info != before}, chosen_format(as_json))
+    else:
+        print_text(f"{'Kafka runs already' if info == before else 'Kafka started'}: {_described(info)}")
 
 
 @app.command()
 def stop(as_json: JsonOption = False) -> None:
     """Stop the local broker. Its data stay for the next start."""
-    with exit_on_error():
-        stopped = stop_broker(load_settings())
-        if as_json:
-            print_document({"stopped": stopped}, chosen_format(as_json))
-        else:
-            print_text("Kafka stopped; its data are kept." if stopped else "Kafka was not running.")
+    stopped = stop_broker(load_settings())
+    if as_json:
+        print_document({"stopped": stopped}, chosen_format(as_json))
+    else:
+        print_text("Kafka stopped; its data are kept." if stopped else "Kafka was not running.")
 
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
     """Say whether the local broker runs, and where. The exit status is 4 if it does not."""
-    with exit_on_error():
-        settings = load_settings()
-        info = running_broker(settings.state)
-        if as_json:
-            print_document({"running": info is not None, **(asdict(info) if info else {})}, chosen_format(as_json))
-        elif info is None:
-            print_text(f"No local broker runs on {settings.state}. Start one with `streamguard kafka start`.")
-        else:
-            print_text(f"Kafka runs: {_described(info)}")
+    settings = load_settings()
+    info = running_broker(settings.state)
+    if as_json:
+        print_document({"running": info is not None, **(asdict(info) if info else {})}, chosen_format(as_json))
+    elif info is None:
+        print_text(f"No local broker runs on {settings.state}. Start one with `streamguard kafka start`.")
+    else:
+        print_text(f"Kafka runs: {_described(info)}")
     if info is None:
         raise typer.Exit(ExitCode.KAFKA_UNAVAILABLE)
 
@@ -80,14 +77,13 @@ def status(as_json: JsonOption = False) -> None:
 @app.command()
 def topics(as_json: JsonOption = False) -> None:
     """List the topics of the Kafka in use, with partitions, offsets and settings of their own."""
-    with exit_on_error():
-        settings = load_settings()
-        connection = KafkaConnection.from_settings(settings.kafka, bootstrap_servers(settings))
-        rows = [_topic_row(connection, topic) for topic in list_topics(connection)]
-        if rows or as_json:
-            print_records(rows, chosen_format(as_json), columns=("topic", "partitions", "offsets_held", "config"))
-        else:
-            print_text("There are no topics.")
+    settings = load_settings()
+    connection = KafkaConnection.from_settings(settings.kafka, bootstrap_servers(settings))
+    rows = [_topic_row(connection, topic) for topic in list_topics(connection)]
+    if rows or as_json:
+        print_records(rows, chosen_format(as_json), columns=("topic", "partitions", "offsets_held", "config"))
+    else:
+        print_text("There are no topics.")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streamguard_assets.commands.exit_codes import CommandError, ExitCode, exit_on_error
+from streamguard_assets.commands.exit_codes import CommandError, ExitCode
 from streamguard_assets.commands.output import (
     CsvOption,
     JsonOption,
@@ -31,25 +31,23 @@ def path(
     as_json: JsonOption = False,
 ) -> None:
     """Print where the Delta table of an asset is, for any tool that reads Delta; whether it is written yet or not."""
-    with exit_on_error():
-        stream, _, name = asset.partition("/")
-        streamed = opened(load_settings(), stream)
-        if name not in GRAPH:
-            raise CommandError(f"stream {stream} has no asset {name!r}; it has {', '.join(GRAPH)}", ExitCode.USAGE)
-        uri = streamed.location.table(stream, name)
-        if as_json:
-            print_json({"stream": stream, "asset": name, "uri": uri})
-        else:
-            print_text(uri)
+    stream, _, name = asset.partition("/")
+    streamed = opened(load_settings(), stream)
+    if name not in GRAPH:
+        raise CommandError(f"stream {stream} has no asset {name!r}; it has {', '.join(GRAPH)}", ExitCode.USAGE)
+    uri = streamed.location.table(stream, name)
+    if as_json:
+        print_json({"stream": stream, "asset": name, "uri": uri})
+    else:
+        print_text(uri)
 
 
 @app.command()
 def tables(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """List every table, by the name that `streamguard sql` knows it by."""
-    with exit_on_error():
-        location = lake_location(load_settings())
-        found = [{"table": t.sql_name, "uri": location.table(t.stream, t.asset)} for t in lake_tables(location)]
-        print_records(found, chosen_format(as_json, as_csv), columns=["table", "uri"])
+    location = lake_location(load_settings())
+    found = [{"table": t.sql_name, "uri": location.table(t.stream, t.asset)} for t in lake_tables(location)]
+    print_records(found, chosen_format(as_json, as_csv), columns=["table", "uri"])
 
 
 def sql(
@@ -59,10 +57,13 @@ def sql(
 ) -> None:
     """Ask the lake: schemas are streams, tables are assets. Reads only; windows and columns not asked for stay shut.
 
-    streamguard sql "select user, count(*) from security.events group by user order by 2 desc limit 10"
-    streamguard sql "select reason, count(*) from security.quarantine group by reason" --json
+    ```
+    streamguard sql 'select user, count(*) from security.events group by all order by 2 desc limit 10'
+    streamguard sql 'select "window", count(*) from security.quarantine group by all' --json
+    ```
+
+    `window` and `user` are words of SQL itself: quote `"window"`.
     """
-    with exit_on_error():
-        form = chosen_format(as_json, as_csv)
-        rows = run_sql(lake_location(load_settings()), query)
-        print_records(rows.iter_rows(named=True), form, columns=rows.columns)
+    form = chosen_format(as_json, as_csv)
+    rows = run_sql(lake_location(load_settings()), query)
+    print_records(rows.iter_rows(named=True), form, columns=rows.columns)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamguard_assets.commands.exit_codes import CommandError, ExitCode, exit_on_error
+from streamguard_assets.commands.exit_codes import CommandError, ExitCode
 from streamguard_assets.commands.instants import parse_instant
 from streamguard_assets.commands.output import (
     Format,
@@ -59,25 +59,28 @@ def materialize(
 
     Without options it builds everything that the sensor would ask for now.
 
-        streamguard materialize security --latest
-        streamguard materialize security --from 2026-01-30 --to 2026-02-01
-        streamguard materialize security --max-events 1000 --output sample/
+    ```
+    streamguard materialize security --latest
+    streamguard materialize security --from 2026-01-30 --to 2026-02-01
+    streamguard materialize security --max-events 1000 --output sample/
+    ```
+
+    Exits with 1 when a window could not be built: the reason is printed, and the other windows are kept.
     """
-    with exit_on_error():
-        _refuse_mixed(first, until, latest, max_events, output)
-        settings = load_settings()
-        if max_events is not None:
-            _sample(settings, stream, max_events, start, output, as_json)
-            return
-        streamed = opened(settings, stream)
-        moment = now()
-        keep_ledger(streamed, moment)
-        windows = _chosen(streamed, moment, first, until, latest)
-        if not windows:
-            print_note("every window is built")
-            return
-        outcomes = materialize_windows(settings, stream, windows)
-        _report(streamed, windows, outcomes, chosen_format(as_json))
+    _refuse_mixed(first, until, latest, max_events, output)
+    settings = load_settings()
+    if max_events is not None:
+        _sample(settings, stream, max_events, start, output, as_json)
+        return
+    streamed = opened(settings, stream)
+    moment = now()
+    keep_ledger(streamed, moment)
+    windows = _chosen(streamed, moment, first, until, latest)
+    if not windows:
+        print_note("every window is built")
+        return
+    outcomes = materialize_windows(settings, stream, windows)
+    _report(streamed, windows, outcomes, chosen_format(as_json))
 
 
 def materialize_windows(settings: Settings, stream: str, windows: Sequence[str]) -> list[RunOutcome]:

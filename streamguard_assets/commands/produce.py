@@ -70,10 +70,11 @@ def produce(
     Bad lines are sent too: what they are is decided when their window is built, and they end in quarantine.
     The key of a record is the user of its event, so that the events of a user stay in order.
 
-    \b
+    ```
     streamguard produce events.ndjson --stream security
     streamguard produce history.ndjson --stream security --timestamps event
     zcat day.ndjson.gz | streamguard produce - --stream security --rate 500
+    ```
 
     With --timestamps event a window holds the events of its hour, if the stream begins with them. Lines without a
     readable time are stamped with the present and counted.

@@ -8,7 +8,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from streamguard_assets.commands.exit_codes import CommandError, exit_on_error
+from streamguard_assets.commands.exit_codes import CommandError
 from streamguard_assets.commands.output import (
     CsvOption,
     JsonOption,
@@ -36,16 +36,21 @@ def list_rejected(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List rejected records: where each was, and why it was rejected."""
-    with exit_on_error():
-        rows = rejected_rows(opened(load_settings(), stream), window)
-        total = rows.select(pl.len()).collect().item()
-        order = ["window", "kafka_partition", "kafka_offset"]
-        columns = [*order, "code", "reason", "json_path"]
-        listed = rows.select(columns).sort(order).head(limit).collect()
-        print_records(listed.iter_rows(named=True), chosen_format(as_json, as_csv), columns=columns)
-        if total > limit:
-            print_note(f"{limit} of {total:,} rejected records; --limit shows more")
+    """List rejected records: where each was, and why it was rejected.
+
+    ```
+    streamguard quarantine list security
+    streamguard quarantine list security --window 2026-01-31-14:00 --json
+    ```
+    """
+    rows = rejected_rows(opened(load_settings(), stream), window)
+    total = rows.select(pl.len()).collect().item()
+    order = ["window", "kafka_partition", "kafka_offset"]
+    columns = [*order, "code", "reason", "json_path"]
+    listed = rows.select(columns).sort(order).head(limit).collect()
+    print_records(listed.iter_rows(named=True), chosen_format(as_json, as_csv), columns=columns)
+    if total > limit:
+        print_note(f"{limit} of {total:,} rejected records; --limit shows more")
 
 
 @app.command()
@@ -55,13 +60,17 @@ def show(
     offset: Annotated[int, typer.Argument(help="Kafka offset of the record.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show one rejected record with its raw bytes."""
-    with exit_on_error():
-        at = (pl.col("kafka_partition") == partition) & (pl.col("kafka_offset") == offset)
-        found = rejected_rows(opened(load_settings(), stream)).filter(at).collect()
-        if not found.height:
-            raise CommandError(f"{stream} has no rejected record at partition {partition} offset {offset}")
-        print_document(found.row(0, named=True), chosen_format(as_json))
+    """Show one rejected record with its raw bytes.
+
+    ```
+    streamguard quarantine show security 0 4711
+    ```
+    """
+    at = (pl.col("kafka_partition") == partition) & (pl.col("kafka_offset") == offset)
+    found = rejected_rows(opened(load_settings(), stream)).filter(at).collect()
+    if not found.height:
+        raise CommandError(f"{stream} has no rejected record at partition {partition} offset {offset}")
+    print_document(found.row(0, named=True), chosen_format(as_json))
 
 
 @app.command("replay")
@@ -70,19 +79,22 @@ def replay_rejected(
 ) -> None:
     """Judge rejected records again by today's contract; what is good now lands in its window, once. Needs no Kafka.
 
+    ```
+    streamguard quarantine replay security
+    ```
+
     The features and scores downstream are built again by the sensor, or by `streamguard materialize`.
     """
-    with exit_on_error():
-        streamed = opened(load_settings(), stream)
-        held = rejected_rows(streamed, window).select("window").unique().collect()["window"].sort().to_list()
-        attempt = f"replay-{uuid.uuid4().hex[:12]}"
-        done = []
-        with progress_bar() as bar:
-            for key in bar.track(held, description=f"{stream}: replaying"):
-                done += replay(streamed, [key], attempt)
-        print_records(
-            ({"window": r.window, "landed": r.landed, "still_rejected": r.still_rejected} for r in done),
-            chosen_format(as_json, as_csv),
-            columns=["window", "landed", "still_rejected"],
-        )
-        print_note(f"{sum(r.landed for r in done):,} records landed, {sum(r.still_rejected for r in done):,} stay")
+    streamed = opened(load_settings(), stream)
+    held = rejected_rows(streamed, window).select("window").unique().collect()["window"].sort().to_list()
+    attempt = f"replay-{uuid.uuid4().hex[:12]}"
+    done = []
+    with progress_bar() as bar:
+        for key in bar.track(held, description=f"{stream}: replaying"):
+            done += replay(streamed, [key], attempt)
+    print_records(
+        ({"window": r.window, "landed": r.landed, "still_rejected": r.still_rejected} for r in done),
+        chosen_format(as_json, as_csv),
+        columns=["window", "landed", "still_rejected"],
+    )
+    print_note(f"{sum(r.landed for r in done):,} records landed, {sum(r.still_rejected for r in done):,} stay")

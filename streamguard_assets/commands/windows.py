@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streamguard_assets.commands.exit_codes import CommandError, exit_on_error
+from streamguard_assets.commands.exit_codes import CommandError
 from streamguard_assets.commands.output import (
     CsvOption,
     JsonOption,
@@ -40,20 +40,21 @@ def windows(
     States: complete, open (filling, or built while it filled), missing (closed and not built yet), lost (closed,
     not built, and Kafka no longer has its offsets).
 
-        streamguard windows security --last 24
-        streamguard windows security --acknowledge-gap 2026-01-31-14:00 --reason "retention was 1 h by mistake"
+    ```
+    streamguard windows security --last 24
+    streamguard windows security --acknowledge-gap 2026-01-31-14:00 --reason "retention was 1 h by mistake"
+    ```
     """
-    with exit_on_error():
-        form = chosen_format(as_json, as_csv)
-        streamed, moment = opened(load_settings(), stream), now()
-        keep_ledger(streamed, moment)
-        if acknowledge is not None:
-            _acknowledge(streamed, acknowledge, reason, moment)
-            return
-        records = list(_records(streamed, moment))
-        print_records(records[-last:] if last else records, form, columns=_COLUMNS)
-        if not records:
-            print_note(f"no window of {stream} holds offsets yet")
+    form = chosen_format(as_json, as_csv)
+    streamed, moment = opened(load_settings(), stream), now()
+    keep_ledger(streamed, moment)
+    if acknowledge is not None:
+        _acknowledge(streamed, acknowledge, reason, moment)
+        return
+    records = list(_records(streamed, moment))
+    print_records(records[-last:] if last else records, form, columns=_COLUMNS)
+    if not records:
+        print_note(f"no window of {stream} holds offsets yet")
 
 
 _COLUMNS = ["window", "state", "offsets", "covered", "rows", "rejected", "holes", "age"]

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from sklearn.ensemble import IsolationForest
 
 from streamguard_assets.detection.feature_matrix import Imputation, fit_imputation, imputed, in_row_order, raw_matrix
 from streamguard_assets.detection.isolation_forest import fit_forest, forest_hash, paper_scores
 from streamguard_assets.detection.threshold import Threshold, contamination_threshold, fixed_threshold
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 LIBRARIES = ("numpy", "polars", "scikit-learn", "skops")
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.ensemble import IsolationForest
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 HASH_CHARACTERS = 16
 NODE_FIELDS: Mapping[str, str] = {
@@ -32,6 +34,8 @@ def fit_forest(matrix: np.ndarray, *, trees: int, random_state: int) -> Isolatio
     """
     if len(matrix) < 2:
         raise ValueError(f"an isolation forest needs at least 2 rows to fit, and was given {len(matrix)}")
+    from sklearn.ensemble import IsolationForest  # more than a second to import, and only a fit needs it
+
     # contamination="auto": a number here makes the fit four times slower, and would only move a threshold that is
     # chosen apart anyway. n_jobs=1: threads add path lengths in any order, and scores would differ in the last bit.
     forest = IsolationForest(n_estimators=trees, random_state=random_state, contamination="auto", n_jobs=1)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import skops.io
-from sklearn.ensemble import IsolationForest
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from streamguard_assets.detection.anomaly_model import AnomalyModel
 from streamguard_assets.detection.feature_matrix import Imputation
 from streamguard_assets.detection.isolation_forest import columns_of, nodes_of
 from streamguard_assets.detection.threshold import Threshold
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 TRUSTED_TYPES = ("sklearn.tree._tree.Tree",)
 """The one type beyond skops' own list: it holds plain numbers, but scikit-learn follows its node indices without
@@ -42,6 +42,8 @@ class ModelError(Exception):
 
 def forest_bytes(forest: IsolationForest) -> bytes:
     """The forest in skops' format, deflated (a fifth of the size, at a tenth more time)."""
+    import skops.io  # three seconds to import, and the schema above is needed wherever definitions are loaded
+
     return skops.io.dumps(forest, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
 
 
@@ -51,6 +53,10 @@ def load_forest(data: bytes) -> IsolationForest:
     Raises ``ModelError`` for bytes that are no skops file, that hold a type which is not trusted, or trees whose
     nodes point outside of themselves.
     """
+    import skops.io
+    from sklearn.ensemble import IsolationForest
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         forest: Any = skops.io.loads(data, trusted=list(TRUSTED_TYPES))
     except UntrustedTypesFoundException as error:

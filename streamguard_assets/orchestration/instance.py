@@ -65,11 +65,8 @@ def dagster_instance(settings: Settings) -> Iterator[DagsterInstance]:
 
 
 def _configuration_text() -> str:
-    """The instance's configuration: the file beside the package in a checkout, inside the package in a wheel."""
-    packaged = files("streamguard_assets.deploy") / CONFIGURATION
-    if packaged.is_file():
-        return packaged.read_text()
-    return (Path(__file__).parents[2] / CONFIGURATION).read_text()
+    """The instance's configuration; ``dagster.yaml`` beside the package is a link to the same file."""
+    return (files("streamguard_assets.deploy") / CONFIGURATION).read_text()
 
 
 @contextmanager

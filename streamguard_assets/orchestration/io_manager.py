@@ -48,7 +48,7 @@ class WindowIOManager(IOManager):
             if first is None and not stream.user_table_exists(name):
                 continue
             table = self._table(stream, name, None if first is None else _schema_of(first))
-            commit = WindowCommit(window, context.run_id, complete=True, code_version=CODE_VERSION)
+            commit = WindowCommit(window, context.step_context.run_id, complete=True, code_version=CODE_VERSION)
             landed = table.write(rows if first is None else chain([first], rows), commit)
             context.step_context.add_asset_metadata(
                 metadata=commit_metadata(landed), asset_key=context.asset_key, partition_key=window

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dagster import MetadataValue
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from streamguard_assets.analytics.window_summary import events_per_minute, score_histogram
 from streamguard_assets.windows.stream import Stream
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 6.4, 2.4, 80
 NORMAL_COLOUR, ANOMALOUS_COLOUR = "#4f7cac", "#c0392b"
@@ -52,6 +54,8 @@ def score_distribution_plot(stream: Stream, window: str) -> MetadataValue:
 
 
 def _picture(title: str, draw: Callable[[Axes], None]) -> MetadataValue:
+    from matplotlib.figure import Figure  # slow to import, and a code location that only plans draws nothing
+
     # Figure alone, without pyplot: pyplot keeps every figure alive in a global list and runs are long.
     figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()

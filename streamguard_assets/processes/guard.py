@@ -12,7 +12,6 @@ It is started by ``processes.owned`` and ``processes.detached``; imports are few
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import select
@@ -28,9 +27,9 @@ import psutil
 
 from streamguard_assets.processes.identity import ProcessIdentity, write_pid_file
 from streamguard_assets.processes.marker import marked
+from streamguard_assets.processes.parent import death_signal
 from streamguard_assets.processes.tree import end_marked, end_tree
 
-_PR_SET_PDEATHSIG = 1
 _RESET_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _OWNER_CHECK_S = 1.0
 """How often the owner's pid is looked at where neither pipe nor pidfd tells (a forked sibling keeps the pipe open)."""
@@ -111,7 +110,7 @@ def _start(options: argparse.Namespace) -> subprocess.Popen[bytes]:
 
 def _prepare_child(*, dies_with_parent: bool) -> Callable[[], None]:
     """What the child does between fork and exec. The guard has one thread, so this is safe here."""
-    set_death_signal = _death_signal() if dies_with_parent else None
+    set_death_signal = death_signal() if dies_with_parent else None
     guard_pid = os.getpid()
 
     def prepare() -> None:
@@ -126,19 +125,6 @@ def _prepare_child(*, dies_with_parent: bool) -> Callable[[], None]:
                 os._exit(1)
 
     return prepare
-
-
-def _death_signal() -> Callable[[], None] | None:
-    """A call that has the kernel kill the caller when its parent dies; None on systems without such a request."""
-    if sys.platform != "linux":
-        return None
-    library = ctypes.CDLL(None, use_errno=True)
-
-    def request() -> None:
-        if library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-
-    return request
 
 
 def _report(descriptor: int, message: dict[str, object]) -> None:

@@ -20,9 +20,10 @@ from streamguard_assets.contracts.windows import window_start
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.lake.content import combine, content_hash, format_content
 from streamguard_assets.lake.errors import LedgerConflict
-from streamguard_assets.lake.schema import polars_schema
+from streamguard_assets.lake.schema import WINDOW, polars_schema
 from streamguard_assets.lake.tables import stored_schema
 from streamguard_assets.windows.conservation import table_violations
+from streamguard_assets.windows.gaps import built_gaps
 from streamguard_assets.windows.stream import Stream
 
 SHARE_UNIT = "share"
@@ -136,7 +137,7 @@ def _conservation(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
             rejected,
             OffsetRange.from_json(commit.details["range"]),
             ReadReceipt.from_json(commit.details["receipt"]),
-            _gaps_of(commit),
+            built_gaps(commit),
         )
         findings += [Finding(window, str(problem)) for problem in problems]
         if (content := _content_of(rows)) != commit.content_hash:
@@ -222,7 +223,7 @@ def _score_ranges(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
     questions = {
         "have a score outside 0 to 1": score.is_not_null() & ~score.is_between(0, 1),
         "have a label that the threshold does not give": score.is_not_null()
-        & (pl.col("is_anomaly") != (score > pl.col("threshold"))),
+        & pl.col("is_anomaly").ne_missing(score > pl.col("threshold")),
         "have neither a score nor a reason for that": score.is_null() & pl.col("unscored_reason").is_null(),
     }
     findings = []
@@ -263,16 +264,10 @@ CHECKS: tuple[Check, ...] = (
 def _content_of(rows: pl.LazyFrame) -> str:
     """The content hash of a window, batch by batch: a window need not fit into memory to be proven."""
     counted, total = 0, 0
-    for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+    # Without the window: content is hashed as files hold it, and in a table's folders the window is in their names.
+    for batch in rows.drop(WINDOW).collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
         counted, total = counted + batch.height, combine([total, content_hash(batch)])
     return format_content(counted, total)
-
-
-def _gaps_of(commit: WindowCommit) -> dict[int, list[tuple[int, int]]]:
-    gaps: dict[int, list[tuple[int, int]]] = {}
-    for partition, start, end in commit.details["gaps"]:
-        gaps.setdefault(partition, []).append((start, end))
-    return gaps
 
 
 def _derived_rows(scope: CheckScope, asset: str) -> pl.DataFrame:

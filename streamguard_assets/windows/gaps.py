@@ -7,28 +7,53 @@ from datetime import datetime
 
 from streamguard_assets.contracts.offsets import OffsetRange, PartitionReceipt, ReadReceipt
 from streamguard_assets.kafka.offsets import log_start_offsets
+from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.lake.gaps import AcknowledgedGap
 from streamguard_assets.windows.conservation import GapsByPartition
 from streamguard_assets.windows.keeper import closed_windows
+from streamguard_assets.windows.staleness import same_range
 from streamguard_assets.windows.stream import Stream
+from streamguard_assets.windows.view import LedgerWindow
 
 
-def window_gaps(stream: Stream, covered: OffsetRange) -> GapsByPartition:
-    """The acknowledged gaps inside ``covered``, cut to it."""
-    return gaps_inside(stream.gaps.gaps(), covered)
+def window_gaps(stream: Stream, window: LedgerWindow) -> GapsByPartition:
+    """The acknowledged gaps that ``window`` may be built without, cut to it.
+
+    For a window that is complete in the lake these are the gaps that it was built with: one acknowledged since then
+    would have it replaced by less.
+    """
+    built = stream.table("events").commits().get(window.key)
+    if built is not None and built.complete and same_range(built_range(built), window.range):
+        return built_gaps(built)
+    return gaps_inside(stream.gaps.gaps(), window.range)
+
+
+def built_range(commit: WindowCommit) -> OffsetRange:
+    """The offsets that a commit of ``events`` covers."""
+    return OffsetRange.from_json(commit.details["range"])
+
+
+def built_gaps(commit: WindowCommit) -> GapsByPartition:
+    """The acknowledged gaps that a commit of ``events`` was built with."""
+    gaps: dict[int, list[tuple[int, int]]] = {}
+    for partition, start, end in commit.details["gaps"]:
+        gaps.setdefault(partition, []).append((start, end))
+    return gaps
 
 
 def gaps_inside(acknowledged: Sequence[AcknowledgedGap], covered: OffsetRange) -> GapsByPartition:
-    """``acknowledged`` as far as it lies in ``covered``, ascending. Pure."""
+    """``acknowledged`` as far as it lies in ``covered``, ascending and disjoint. Pure."""
     found: dict[int, list[tuple[int, int]]] = {}
     for gap in sorted(acknowledged, key=lambda gap: gap.start_offset):
         if gap.kafka_partition not in covered.starts:
             continue
-        start = max(gap.start_offset, covered.starts[gap.kafka_partition])
+        lost = found.setdefault(gap.kafka_partition, [])
+        # Retention may go on after a first acknowledgement: a second one of the window begins at the same offset.
+        start = max(gap.start_offset, covered.starts[gap.kafka_partition], lost[-1][1] if lost else 0)
         end = min(gap.end_offset, covered.ends[gap.kafka_partition])
         if start < end:
-            found.setdefault(gap.kafka_partition, []).append((start, end))
-    return found
+            lost.append((start, end))
+    return {partition: lost for partition, lost in found.items() if lost}
 
 
 def readable_range(covered: OffsetRange, gaps: GapsByPartition) -> OffsetRange:
@@ -82,7 +107,9 @@ def unreachable_windows(stream: Stream) -> dict[str, str]:
 
 
 def acknowledge_gap(stream: Stream, window: str, reason: str, by: str, now: datetime) -> list[AcknowledgedGap]:
-    """Give up the offsets of ``window`` that Kafka no longer has; returns what was given up, none when all are there.
+    """Give up the offsets of ``window`` that Kafka no longer has; returns what was given up.
+
+    That is nothing when Kafka has them all, or when the window is complete in the lake: nothing is lost then.
 
     Raises:
         ValueError: the window is not closed, or holds no offsets.
@@ -90,6 +117,9 @@ def acknowledge_gap(stream: Stream, window: str, reason: str, by: str, now: date
     found = next((each for each in closed_windows(stream) if each.key == window), None)
     if found is None:
         raise ValueError(f"{window} is no closed window of stream {stream.name!r} that holds offsets")
+    built = stream.table("events").commits().get(window)
+    if built is not None and built.complete:
+        return []
     log_starts = log_start_offsets(stream.connection, stream.topic)
     gaps = [
         AcknowledgedGap(window, window, partition, start, end, reason, by, now)

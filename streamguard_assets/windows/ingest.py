@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +28,7 @@ from streamguard_assets.processes.parent import die_with_parent
 from streamguard_assets.windows.conservation import GapsByPartition
 from streamguard_assets.windows.gaps import readable_range, receipt_with_gaps, window_gaps
 from streamguard_assets.windows.inputs import events_inputs_hash
+from streamguard_assets.windows.keeper import refuse_another_topic
 from streamguard_assets.windows.reading import Share, Staged, stage
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
 from streamguard_assets.windows.view import LedgerWindow
@@ -34,7 +37,8 @@ from streamguard_assets.windows.view import LedgerWindow
 class Ingest:
     """Ingests windows of one stream, one after the other; large ones are shared among worker processes.
 
-    The workers start with the first window that is worth them and end with the ``with`` block.
+    The workers start with the first window that is worth them and end with the ``with`` block. ``attempt`` names the
+    run; the attempt in a commit begins with it, and is another one each time that a window is read.
     """
 
     def __init__(self, stream: Stream, attempt: str) -> None:
@@ -48,32 +52,36 @@ class Ingest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        self._end_workers()
 
     def window(self, window: LedgerWindow) -> WindowCommit | None:
         """Materialize one window of ``events`` and ``quarantine``; None when it is empty in every partition.
 
         Raises:
             ConservationError: an offset was lost, doubled or foreign; nothing was committed.
-            RetentionGap: Kafka no longer has an offset of the window, and nobody has acknowledged that.
+            RetentionGap: Kafka no longer has an offset of the window, and nobody has acknowledged that, or the
+                window is complete in the lake and would be replaced by less.
+            TopicRecreated: the offsets of the window are those of a topic that is gone.
             KafkaFailure: from the read.
         """
         if window.range.is_empty:
             return None
-        gaps = window_gaps(self._stream, window.range)
+        refuse_another_topic(self._stream)
+        # Never twice the same: a run that is resumed under its old name after a crash would otherwise append its
+        # rejected rows beside those of its first life, and both would count.
+        attempt = f"{self._attempt}-{uuid.uuid4().hex[:8]}"
+        gaps = window_gaps(self._stream, window)
         readable = readable_range(window.range, gaps)
-        staged = self._stage(window, readable)
+        staged = self._stage(window, attempt, readable)
         merged = _merge(staged)
         receipt = receipt_with_gaps(merged.receipt, window.range, readable)
         merged.account.verify(window.range, receipt, gaps)
-        quarantine_version = self._stream.quarantine.append(merged.rejected_files, self._attempt)
-        self._send_dead_letters(window.key, merged.rejected)
-        commit = self._commit(window, replace(merged, receipt=receipt), gaps, len(staged), quarantine_version)
+        quarantine_version = self._stream.quarantine.append(merged.rejected_files, attempt)
+        self._send_dead_letters(window.key, attempt, merged.rejected)
+        commit = self._commit(window, attempt, replace(merged, receipt=receipt), gaps, len(staged), quarantine_version)
         return self._stream.table("events").commit(merged.files, commit)
 
-    def _stage(self, window: LedgerWindow, covered: OffsetRange) -> list[Staged]:
+    def _stage(self, window: LedgerWindow, attempt: str, covered: OffsetRange) -> list[Staged]:
         options = self._stream.settings.ingest
         share = Share(
             connection=self._stream.connection,
@@ -81,7 +89,7 @@ class Ingest:
             stream=self._stream.name,
             contract_name=self._stream.contract.name,
             window=window.key,
-            attempt=self._attempt,
+            attempt=attempt,
             range=covered,
             chunk_records=options.chunk_records,
             file_rows=options.file_rows,
@@ -89,7 +97,11 @@ class Ingest:
         if options.workers == 1 or covered.span < options.parallel_from_records:
             return [stage(share)]
         pieces = covered.split(options.workers)
-        return list(self._workers().map(stage, [replace(share, range=piece) for piece in pieces]))
+        try:
+            return list(self._workers().map(stage, [replace(share, range=piece) for piece in pieces]))
+        except BrokenProcessPool:
+            self._end_workers()  # one of them was killed; the next window gets new ones
+            raise
 
     def _workers(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -102,12 +114,17 @@ class Ingest:
             )
         return self._pool
 
-    def _send_dead_letters(self, window: str, rejected: int) -> None:
+    def _end_workers(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _send_dead_letters(self, window: str, attempt: str, rejected: int) -> None:
         """Before the commit: a crash then sends a record twice; after it, a crash would not send it at all."""
         topic = self._stream.config.dead_letter_topic
         if topic is None or rejected == 0:
             return
-        rows = self._stream.quarantine.scan({window: self._attempt}).collect()
+        rows = self._stream.quarantine.scan({window: attempt}).collect()
         send_dead_letters(
             self._stream.connection,
             topic,
@@ -116,7 +133,13 @@ class Ingest:
         )
 
     def _commit(
-        self, window: LedgerWindow, merged: Staged, gaps: GapsByPartition, workers: int, quarantine_version: int | None
+        self,
+        window: LedgerWindow,
+        attempt: str,
+        merged: Staged,
+        gaps: GapsByPartition,
+        workers: int,
+        quarantine_version: int | None,
     ) -> WindowCommit:
         contract = self._stream.contract
         details: dict[str, Any] = {
@@ -136,7 +159,7 @@ class Ingest:
         }
         return WindowCommit(
             window=window.key,
-            attempt=self._attempt,
+            attempt=attempt,
             complete=window.closed,
             inputs_hash=events_inputs_hash(window.range, contract.hash),
             code_version=CODE_VERSION,
@@ -169,4 +192,6 @@ def _merge(parts: Sequence[Staged]) -> Staged:
 def _repeated_ids(stream: Stream, hashes: np.ndarray) -> dict[str, int]:
     """Hits of the rules that are counted over a window: events whose id an earlier one of the window has."""
     rules = [rule.name for rule in stream.contract.soft_rules if rule.broken is None]
-    return {name: len(hashes) - len(np.unique(hashes)) for name in rules}
+    ordered = np.sort(hashes)  # not `np.unique`: numpy 2.4 hashes integers there, several times slower
+    repeated = int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+    return dict.fromkeys(rules, repeated)

@@ -45,6 +45,7 @@ def keep_ledger(stream: Stream, now: datetime) -> int:
     store_start(stream.settings, stream.name, stream.ledger.boundaries()[0].instant)
     due = stream.cadence.floor(now - timedelta(seconds=stream.config.grace_s))
     if due <= previous.instant:
+        refuse_another_topic(stream)  # nothing to decide now, and an hour is long to go on with the wrong topic
         return 0
     instants = stream.cadence.instants(stream.cadence.next(previous.instant), due)
     skew = timedelta(seconds=stream.config.skew_s)
@@ -59,10 +60,10 @@ def window_slices(stream: Stream, windows: Sequence[str], now: datetime) -> dict
     A window before the start is absent (it is empty). A window past the last boundary is open: it reaches to the
     last stable offsets of this moment, if it is the one that is filling; later ones have no offsets and are absent.
     """
-    boundaries = {b.instant: b for b in stream.ledger.boundaries()}
-    if not boundaries:
+    stored = stream.ledger.boundaries()  # once: another process may add one between two looks
+    if not stored:
         return {}
-    last = stream.ledger.boundaries()[-1]
+    boundaries, last = {b.instant: b for b in stored}, stored[-1]
     slices: dict[str, LedgerWindow] = {}
     for window in windows:
         begin = window_start(window)
@@ -74,13 +75,24 @@ def window_slices(stream: Stream, windows: Sequence[str], now: datetime) -> dict
     return slices
 
 
+def refuse_another_topic(stream: Stream) -> None:
+    """Offsets of the ledger are only read from the topic that they were decided on.
+
+    Raises:
+        TopicRecreated: the topic is another one now, under the same name.
+    """
+    last = stream.ledger.last()
+    if last is not None and (current := topic_id(stream.connection, stream.topic)) != last.topic_id:
+        raise TopicRecreated(stream.topic, last.topic_id, current)
+
+
 def open_range(stream: Stream, last: Boundary) -> OffsetRange:
     """From the last decided boundary to the last stable offsets of this moment.
 
     Raises:
         TopicRecreated: the offsets now would be those of another topic.
     """
-    _refuse_another_topic(stream, last)
+    refuse_another_topic(stream)
     ends = last_stable_offsets(stream.connection, stream.topic)
     # A boundary never falls, but a last stable offset may lag behind it while a leader changes.
     upper = {p: max(end, last.offsets.get(p, 0)) for p, end in ends.items()}
@@ -118,12 +130,6 @@ def _start(stream: Stream, now: datetime) -> Boundary:
             "produce something first, or set the start"
         )
     return log_start_boundary(stream.connection, stream.topic, stream.cadence.floor(oldest))
-
-
-def _refuse_another_topic(stream: Stream, last: Boundary) -> None:
-    current = topic_id(stream.connection, stream.topic)
-    if current != last.topic_id:
-        raise TopicRecreated(stream.topic, last.topic_id, current)
 
 
 def missing_windows(stream: Stream, windows: Sequence[str]) -> list[str]:

@@ -6,7 +6,6 @@ The bundle that assets, commands and checks are handed, so that none of them put
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+from filelock import FileLock
 
 from streamguard_assets import __version__
 from streamguard_assets.contracts.contract import Contract
@@ -153,15 +153,16 @@ def decided_start(settings: Settings, stream: str) -> datetime | None:
 
 def store_start(settings: Settings, stream: str, start: datetime) -> None:
     """Keep the first boundary in the state folder, so that definitions load without asking Kafka."""
-    starts = _read_starts(settings)
-    if starts.get(stream) == start.isoformat():
+    if _read_starts(settings).get(stream) == start.isoformat():
         return
     path = _starts_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed: a reader that met half a file would take the stream for a new one.
-    beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps({**starts, stream: start.isoformat()}, indent=2))
-    beside.replace(path)
+    with FileLock(path.with_suffix(".lock")):  # two streams decide at once: neither may drop the other's start
+        starts = {**_read_starts(settings), stream: start.isoformat()}
+        # Written beside and renamed: a reader that met half a file would take the stream for a new one.
+        beside = path.with_suffix(".new")
+        beside.write_text(json.dumps(starts, indent=2))
+        beside.replace(path)
 
 
 def _starts_file(settings: Settings) -> Path:

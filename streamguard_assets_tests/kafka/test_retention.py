@@ -9,6 +9,7 @@ from streamguard_assets.kafka.errors import KafkaRefused
 from streamguard_assets.kafka.retention import keep_for_ever, retention_ms
 from streamguard_assets.kafka.topics import FOR_EVER_MS
 from streamguard_assets.settings import KafkaSettings
+from streamguard_assets_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.broker]
 
@@ -38,7 +39,8 @@ def test_keeping_for_ever_leaves_other_settings_alone(connection: KafkaConnectio
     topic = fresh_topic(config={"retention.ms": "60000", "cleanup.policy": "compact,delete"})
     keep_for_ever(connection, topic)
     keep_for_ever(connection, topic)
-    assert retention_ms(connection, topic) == FOR_EVER_MS
+    # The broker answers before its own view of the topic has followed.
+    assert wait_until(lambda: retention_ms(connection, topic) == FOR_EVER_MS)
 
 
 def test_a_topic_that_is_not_there_is_refused(connection: KafkaConnection) -> None:

@@ -9,8 +9,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 
 from streamguard_assets.contracts.registry import CONTRACTS, contract
+from streamguard_assets.engines.polars.engine import PolarsEngine
 from streamguard_assets.engines.polars.records import parse_record_frame
 from streamguard_assets.engines.records import ParsedFrames
+from streamguard_assets.engines.spark.engine import SparkEngine
 from streamguard_assets.engines.spark.parsing import parse_records, parsed_once, verdicts
 from streamguard_assets_tests.parity.comparison import assert_same_rows
 from streamguard_assets_tests.parity.records import VALUES, record_frame
@@ -80,6 +82,16 @@ def test_no_records_give_two_empty_frames_with_all_columns(spark: SparkSession) 
     expected = parse_record_frame(contract("security"), nothing, chunk_records=10)
 
     assert_parity(expected, parse_records(contract("security"), spark_frame(spark, nothing)))
+
+
+def test_the_engines_parse_alike(spark: SparkSession, spark_records: DataFrame) -> None:
+    polars, on_spark = PolarsEngine(chunk_records=7), SparkEngine(spark)
+
+    ours = polars.parse(contract("security"), record_frame().lazy())
+    theirs = on_spark.parse(contract("security"), spark_records)
+
+    assert_same_rows(polars.collect(ours.accepted), on_spark.collect(theirs.accepted))
+    assert_same_rows(polars.collect(ours.rejected), on_spark.collect(theirs.rejected))
 
 
 def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:

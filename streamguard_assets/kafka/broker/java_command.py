@@ -30,7 +30,8 @@ class KafkaJava:
 
     def format_storage(self, files: BrokerFiles, cluster_id: str) -> list[str]:
         """``kafka.tools.StorageTool format``; data folders that are formatted already are left as they are."""
-        arguments = ("format", "--cluster-id", cluster_id, "--config", str(files.server_properties))
+        # One word: a random id may begin with "-", and would be taken for an option.
+        arguments = ("format", f"--cluster-id={cluster_id}", "--config", str(files.server_properties))
         return self._command(files, 128, "kafka.tools.StorageTool", *arguments, "--ignore-formatted")
 
     def _command(self, files: BrokerFiles, heap_mb: int, main_class: str, *arguments: str) -> list[str]:

@@ -40,7 +40,7 @@ def derived_asset(style: AssetStyle, name: str) -> AssetsDefinition:
 
         def build(window: str) -> Mapping[AssetKey, Metadata]:
             began = time.perf_counter()
-            commit = build_window(stream, window, context.run_id)
+            commit = build_window(stream, window, context.run.run_id)
             streams.progress(name, window)
             if commit is None:
                 return {key: {}}

@@ -1,0 +1,1 @@
+"""Tests of everything that imports Dagster, on a real broker and real instances."""
