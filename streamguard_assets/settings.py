@@ -113,7 +113,7 @@ class IngestSettings(Section):
     chunk_records: int = Field(
         2_000, ge=1, le=100_000, description="records parsed at once; 2,000 stays inside the CPU's cache"
     )
-    file_rows: int = Field(250_000, ge=1_000, description="most rows of one Parquet file; bounds memory per window")
+    file_rows: int = Field(125_000, ge=1_000, description="most rows of one Parquet file; bounds memory per window")
     workers: int = Field(2, ge=1, description="processes that read and parse one large range")
     parallel_from_records: int = Field(
         150_000, ge=1, description="offsets in a run from which workers are worth their start-up"

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from streamguard_assets.commands.exit_codes import CommandError, ExitCode
-from streamguard_assets.commands.output import CsvOption, JsonOption, chosen_format, print_note, print_records
+from streamguard_assets.commands.output import CsvOption, Format, JsonOption, chosen_format, print_note, print_records
 from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.settings import load_settings
-from streamguard_assets.windows.checks import CheckScope, committed_windows, run_checks
+from streamguard_assets.windows.checks import CheckResult, CheckScope, committed_windows, run_checks
 
 
 def check(
@@ -47,7 +47,7 @@ def check(
                 "stream": name,
                 "check": result.check.name,
                 "result": _verdict(result.passed, result.check.must_hold),
-                "findings": [f"{f.window or 'table'}: {f.text}" for f in result.findings],
+                "findings": _findings(result, form),
                 "facts": dict(result.facts),
             }
             for name, result in results
@@ -58,6 +58,12 @@ def check(
     broken = [result for _, result in results if not result.passed and result.check.must_hold]
     if broken:
         raise SystemExit(int(ExitCode.FAILED))
+
+
+def _findings(result: CheckResult, form: Format) -> list[str] | str | None:
+    """What is wrong: a list for programs, lines for people."""
+    texts = [f"{finding.window or 'table'}: {finding.text}" for finding in result.findings]
+    return texts if form is Format.JSON else "\n".join(texts) or None
 
 
 def _verdict(passed: bool, must_hold: bool) -> str:

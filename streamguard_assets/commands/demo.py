@@ -54,18 +54,22 @@ def demo(
     """
     settings = load_settings()
     _refuse_own_cluster(settings)
-    with StopRequest() as stop, kafka_for(settings) as servers:
+    print_note(f"everything of this demo is kept in {settings.state}; `streamguard reset` deletes it")
+    print_note("starting Kafka (the first time, its jars are fetched: 44 MB) …")
+    with kafka_for(settings) as servers:
         print_note(f"Kafka is ready at {servers}")
         prepare_topics(settings)
         stream = opened(settings, STREAM)
         _fill(stream, seed)
         _build(settings, stream)
-        with machine(settings, servers) as (state, services):
-            _show(settings, stream, state)
+        # Only from here on: Ctrl-C during a step above ends that step, and the broker with it.
+        with StopRequest() as stop, machine(settings, servers) as (state, services):
+            _show_findings(stream)
+            _show_pages(stream, state, once)
             if once:
                 return
             with _Trickle(stream, seed):
-                print_note("events trickle in, the sensor builds windows as they close; Ctrl-C ends everything")
+                print_note("\nEvents trickle in, and the sensor builds windows as they close. Ctrl-C ends everything.")
                 stop.wait_beside(services)
                 print_note("ending …")
 
@@ -90,9 +94,10 @@ def _fill(stream: Stream, seed: int) -> None:
     moment = now()
     begin = stream.cadence.floor(moment) - timedelta(hours=HOURS)
     hours = (moment - begin) / timedelta(hours=1)
+    print_note(f"producing a day of security events into topic {stream.topic} …")
     day = generate_security_day(seed, begin, hours)
     with progress_bar() as bar:
-        task = bar.add_task(f"producing a day of events into {stream.topic}", total=len(day.events))
+        task = bar.add_task("producing", total=len(day.events))
         _produce(stream, day.events, lambda sent: bar.update(task, completed=sent))
     print_note(f"produced {len(day.events):,} events of {begin:%F %R}–{moment:%F %R} UTC")
 
@@ -102,27 +107,37 @@ def _build(settings: Settings, stream: Stream) -> None:
     commits = stream.table("events").commits()
     todo = [w.key for w in closed_windows(stream) if not (w.key in commits and commits[w.key].complete)]
     if todo:
+        print_note(f"building {len(todo)} windows: events, features, model, scores …")
         for outcome in materialize_windows(settings, STREAM, todo):
             if not outcome.success:
                 raise CommandError("\n".join(outcome.failures))
     print_note(f"{len(closed_windows(stream))} closed windows are in the lake, {len(todo)} of them built now")
 
 
-def _show(settings: Settings, stream: Stream, state: MachineState) -> None:
-    newest = max(w for w, commit in stream.table("anomaly_scores").commits().items() if commit.complete)
+def _show_findings(stream: Stream) -> None:
+    scored = [w for w, commit in stream.table("anomaly_scores").commits().items() if commit.complete]
+    if not scored:
+        raise CommandError(f"no closed window of {STREAM} has users to score; `streamguard reset` begins anew")
+    newest = max(scored)
     summary = stream.table("summary").scan([newest]).sort("rank").head(SHOWN_USERS).collect()
-    print_text(f"Who stood out in the 24 hours to the end of window {newest} (UTC), and why:")
+    lookback = stream.settings.stream(STREAM).lookback_windows * stream.cadence.minutes // 60
+    print_text(f"\nWho stood out in the {lookback} hours up to {stream.cadence.end(newest):%F %R} UTC, and why\n")
     shown = summary.select("rank", "user", pl.col("anomaly_score").round(3).alias("score"), "is_anomaly", "why")
     print_records(shown.iter_rows(named=True))
-    print_text("")
+    print_text("\nThe score runs from 0 to 1. Behind each reason stands what is usual: the median of all users.\n")
+
+
+def _show_pages(stream: Stream, state: MachineState, once: bool) -> None:
+    query = f"select user, why from {STREAM}.summary order by anomaly_score desc limit 5"
+    closes = "  (closes now; `streamguard up` opens it again)" if once else ""
     print_document(
         {
-            "Dagster UI": state.dagster_url,
+            "Dagster UI": f"{state.dagster_url}{closes}",
             "Kafka": state.bootstrap_servers,
             "events": stream.location.table(STREAM, "events"),
             "scores": stream.location.table(STREAM, "anomaly_scores"),
             "training data": str(stream.exports_folder / "latest"),
-            "ask the lake": f'streamguard sql "select * from {STREAM}.summary order by anomaly_score desc limit 5"',
+            "ask the lake": f"streamguard sql '{query}'",
         },
         Format.TABLE,
     )

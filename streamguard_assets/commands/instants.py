@@ -1,4 +1,4 @@
-"""Instants as people type them."""
+"""Instants and windows as people type them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from datetime import UTC, datetime
 
 from streamguard_assets.commands.exit_codes import CommandError, ExitCode
 from streamguard_assets.contracts.windows import window_start
+
+
+def parse_window(text: str) -> str:
+    """``text``, if it is a window key.
+
+    Raises:
+        CommandError: it is none; a typo must not read as a window that holds nothing.
+    """
+    try:
+        window_start(text)
+    except ValueError:
+        raise CommandError(f"{text!r} is no window; write a key like 2026-01-31-14:00", ExitCode.USAGE) from None
+    return text
 
 
 def parse_instant(text: str) -> datetime:

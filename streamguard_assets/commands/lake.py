@@ -62,7 +62,7 @@ def sql(
     streamguard sql 'select "window", count(*) from security.quarantine group by all' --json
     ```
 
-    `window` and `user` are words of SQL itself: quote `"window"`.
+    `window` is a word of SQL itself: quote it.
     """
     form = chosen_format(as_json, as_csv)
     rows = run_sql(lake_location(load_settings()), query)

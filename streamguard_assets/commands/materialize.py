@@ -48,8 +48,8 @@ def materialize(
         int | None, typer.Option("--max-events", min=1, help="No window: N records, whole pipeline, files.")
     ] = None,
     start: Annotated[
-        str, typer.Option("--start", help='With --max-events: earliest, latest or {"0": 100}.')
-    ] = "earliest",
+        str | None, typer.Option("--start", help='With --max-events: earliest (so if absent), latest or {"0": 100}.')
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="With --max-events: folder for the training data.")
     ] = None,
@@ -67,17 +67,17 @@ def materialize(
 
     Exits with 1 when a window could not be built: the reason is printed, and the other windows are kept.
     """
-    _refuse_mixed(first, until, latest, max_events, output)
+    _refuse_mixed(first, until, latest, max_events, start, output)
     settings = load_settings()
     if max_events is not None:
-        _sample(settings, stream, max_events, start, output, as_json)
+        _sample(settings, stream, max_events, start or "earliest", output, as_json)
         return
     streamed = opened(settings, stream)
     moment = now()
     keep_ledger(streamed, moment)
     windows = _chosen(streamed, moment, first, until, latest)
     if not windows:
-        print_note("every window is built")
+        _report(streamed, [], [], chosen_format(as_json))
         return
     outcomes = materialize_windows(settings, stream, windows)
     _report(streamed, windows, outcomes, chosen_format(as_json))
@@ -160,6 +160,9 @@ def _report(stream: Stream, windows: Sequence[str], outcomes: Sequence[RunOutcom
         for window, commit in sorted(commits.items())
     ]
     print_records(records, form, columns=["window", "complete", "events", "rejected", "holes", "users", "anomalous"])
+    if not windows:
+        print_note("every window is built")
+        return
     total = sum(commit.rows for commit in commits.values())
     rejected = sum(commit.details["rejected"] for commit in commits.values())
     print_note(f"{len(windows)} windows: {total:,} events in {len(commits)} of them, {rejected:,} rejected")
@@ -172,11 +175,13 @@ def _report(stream: Stream, windows: Sequence[str], outcomes: Sequence[RunOutcom
 
 
 def _refuse_mixed(
-    first: str | None, until: str | None, latest: bool, max_events: int | None, output: Path | None
+    first: str | None, until: str | None, latest: bool, max_events: int | None, start: str | None, output: Path | None
 ) -> None:
     if sum([first is not None, latest, max_events is not None]) > 1:
         raise CommandError("choose one of --from, --latest and --max-events", ExitCode.USAGE)
     if until is not None and first is None:
         raise CommandError("--to needs --from", ExitCode.USAGE)
+    if start is not None and max_events is None:
+        raise CommandError("--start is for --max-events; a window's offsets are decided", ExitCode.USAGE)
     if output is not None and max_events is None:
         raise CommandError("--output is for --max-events; windows are kept in the lake", ExitCode.USAGE)

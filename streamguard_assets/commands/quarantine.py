@@ -9,6 +9,7 @@ import polars as pl
 import typer
 
 from streamguard_assets.commands.exit_codes import CommandError
+from streamguard_assets.commands.instants import parse_window
 from streamguard_assets.commands.output import (
     CsvOption,
     JsonOption,
@@ -43,12 +44,13 @@ def list_rejected(
     streamguard quarantine list security --window 2026-01-31-14:00 --json
     ```
     """
-    rows = rejected_rows(opened(load_settings(), stream), window)
+    form = chosen_format(as_json, as_csv)
+    rows = rejected_rows(opened(load_settings(), stream), _keys(window))
     total = rows.select(pl.len()).collect().item()
     order = ["window", "kafka_partition", "kafka_offset"]
     columns = [*order, "code", "reason", "json_path"]
     listed = rows.select(columns).sort(order).head(limit).collect()
-    print_records(listed.iter_rows(named=True), chosen_format(as_json, as_csv), columns=columns)
+    print_records(listed.iter_rows(named=True), form, columns=columns)
     if total > limit:
         print_note(f"{limit} of {total:,} rejected records; --limit shows more")
 
@@ -85,8 +87,9 @@ def replay_rejected(
 
     The features and scores downstream are built again by the sensor, or by `streamguard materialize`.
     """
+    form = chosen_format(as_json, as_csv)
     streamed = opened(load_settings(), stream)
-    held = rejected_rows(streamed, window).select("window").unique().collect()["window"].sort().to_list()
+    held = rejected_rows(streamed, _keys(window)).select("window").unique().collect()["window"].sort().to_list()
     attempt = f"replay-{uuid.uuid4().hex[:12]}"
     done = []
     with progress_bar() as bar:
@@ -94,7 +97,12 @@ def replay_rejected(
             done += replay(streamed, [key], attempt)
     print_records(
         ({"window": r.window, "landed": r.landed, "still_rejected": r.still_rejected} for r in done),
-        chosen_format(as_json, as_csv),
+        form,
         columns=["window", "landed", "still_rejected"],
     )
     print_note(f"{sum(r.landed for r in done):,} records landed, {sum(r.still_rejected for r in done):,} stay")
+
+
+def _keys(windows: list[str] | None) -> list[str] | None:
+    """The windows that were asked for; None: all."""
+    return [parse_window(window) for window in windows] if windows else None

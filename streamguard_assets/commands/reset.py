@@ -16,7 +16,11 @@ from streamguard_assets.settings import Settings, load_settings
 
 KEPT = "jars"
 """What `reset` keeps unless everything is to go: verified jars hold nothing of the user's and take time to fetch."""
-OURS = ("kafka", "lake", "dagster", "logs", "exports", "starts.json", "up.pid", "up.json", "java-home", "spark")
+OURS = frozenset(
+    {"bench", "ci", "dagster", "exports", "java-home", "kafka", "lake", "logs", "spark"}
+    | {"starts.json", "starts.lock", "starts.new", "up.json", "up.pid"}
+)
+"""Every name that streamguard makes in a state folder, but for the jars."""
 
 
 def reset(
@@ -53,8 +57,7 @@ def reset(
 
 def _refuse_strangers(settings: Settings) -> None:
     """A state_dir that was set to a folder with other things in it must not cost the user those."""
-    known = {*OURS, KEPT}
-    strangers = sorted(entry.name for entry in settings.state.iterdir() if entry.name not in known)
+    strangers = sorted(entry.name for entry in settings.state.iterdir() if entry.name not in {*OURS, KEPT})
     if strangers:
         raise CommandError(
             f"{settings.state} holds {', '.join(strangers[:5])}, which streamguard did not make; nothing was deleted"

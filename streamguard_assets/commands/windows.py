@@ -9,14 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from streamguard_assets.commands.exit_codes import CommandError
+from streamguard_assets.commands.exit_codes import CommandError, ExitCode
+from streamguard_assets.commands.instants import parse_window
 from streamguard_assets.commands.output import (
     CsvOption,
+    Format,
     JsonOption,
     chosen_format,
     print_note,
     print_records,
-    print_text,
 )
 from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.settings import load_settings
@@ -46,10 +47,11 @@ def windows(
     ```
     """
     form = chosen_format(as_json, as_csv)
+    _refuse_mixed(acknowledge, reason)
     streamed, moment = opened(load_settings(), stream), now()
     keep_ledger(streamed, moment)
     if acknowledge is not None:
-        _acknowledge(streamed, acknowledge, reason, moment)
+        _acknowledge(streamed, parse_window(acknowledge), reason, moment, form)
         return
     records = list(_records(streamed, moment))
     print_records(records[-last:] if last else records, form, columns=_COLUMNS)
@@ -95,12 +97,30 @@ def _age(seconds: float) -> str:
     return f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} d"
 
 
-def _acknowledge(stream: Stream, window: str, reason: str, moment: datetime) -> None:
-    if not reason:
-        raise CommandError("say why with --reason: the ledger keeps it beside the gap")
+def _refuse_mixed(acknowledge: str | None, reason: str) -> None:
+    if acknowledge is not None and not reason:
+        raise CommandError("say why with --reason: the ledger keeps it beside the gap", ExitCode.USAGE)
+    if reason and acknowledge is None:
+        raise CommandError("--reason is for --acknowledge-gap", ExitCode.USAGE)
+
+
+def _acknowledge(stream: Stream, window: str, reason: str, moment: datetime, form: Format) -> None:
+    if window not in {closed.key for closed in closed_windows(stream)}:
+        raise CommandError(f"{window} is no closed window of {stream.name} that holds offsets", ExitCode.USAGE)
     given_up = acknowledge_gap(stream, window, reason, getpass.getuser(), moment)
     if not given_up:
-        raise CommandError(f"Kafka still has every offset of {window}; nothing was given up")
-    for gap in given_up:
-        print_text(f"{window}: partition {gap.kafka_partition} [{gap.start_offset}, {gap.end_offset}) given up")
+        raise CommandError(f"{window} is complete in the lake, or Kafka still has its offsets; nothing was given up")
+    print_records(
+        (
+            {
+                "window": window,
+                "kafka_partition": gap.kafka_partition,
+                "start_offset": gap.start_offset,
+                "end_offset": gap.end_offset,
+                "reason": gap.reason,
+            }
+            for gap in given_up
+        ),
+        form,
+    )
     print_note(f"`streamguard materialize {stream.name} --from {window}` builds the window from what is left")

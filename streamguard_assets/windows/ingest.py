@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 
 from streamguard_assets.contracts.offsets import OffsetRange, ReadReceipt
+from streamguard_assets.engines.polars.soft_rules import repeated_ids
 from streamguard_assets.kafka.dead_letters import send_dead_letters
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.processes.parent import die_with_parent
@@ -192,6 +193,4 @@ def _merge(parts: Sequence[Staged]) -> Staged:
 def _repeated_ids(stream: Stream, hashes: np.ndarray) -> dict[str, int]:
     """Hits of the rules that are counted over a window: events whose id an earlier one of the window has."""
     rules = [rule.name for rule in stream.contract.soft_rules if rule.broken is None]
-    ordered = np.sort(hashes)  # not `np.unique`: numpy 2.4 hashes integers there, several times slower
-    repeated = int(np.count_nonzero(ordered[1:] == ordered[:-1]))
-    return dict.fromkeys(rules, repeated)
+    return dict.fromkeys(rules, repeated_ids([hashes]))

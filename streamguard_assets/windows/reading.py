@@ -9,10 +9,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 
+from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.offsets import OffsetRange, ReadReceipt
 from streamguard_assets.contracts.registry import contract
 from streamguard_assets.engines.polars.parsing import ParsedChunk, parse_records
+from streamguard_assets.engines.polars.soft_rules import id_hashes, soft_rule_hits
 from streamguard_assets.kafka.client import KafkaConnection
 from streamguard_assets.kafka.reader import read_range
 from streamguard_assets.lake.location import LakeLocation
@@ -20,6 +23,8 @@ from streamguard_assets.lake.quarantine import Quarantine, QuarantineStager
 from streamguard_assets.lake.staging import DataFile, FileStager
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.windows.conservation import OffsetAccount
+
+COUNTED_AT_ONCE = 25_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def stage(share: Share) -> Staged:
     rejects = Quarantine(share.location, share.stream).stager(share.window, share.attempt, share.file_rows)
     with table.stager(share.window, share.attempt) as rows:
         try:
-            tally = _Tally(rows, rejects, OffsetAccount(share.range.topic, share.window))
+            tally = _Tally(rules, rows, rejects, OffsetAccount(share.range.topic, share.window))
             with read_range(share.connection, share.range, chunk_records=share.chunk_records, with_keys=True) as chunks:
                 for chunk in chunks:
                     parsed = parse_records(
@@ -73,6 +78,7 @@ def stage(share: Share) -> Staged:
                         chunk.timestamps_ms,
                         chunk.keys,
                         chunk.values,
+                        count_soft_rules=False,
                     )
                     tally.add(chunk.partition, chunk.offsets, chunk.values, parsed)
                 receipt = chunks.receipt
@@ -84,8 +90,13 @@ def stage(share: Share) -> Staged:
 
 @dataclass
 class _Tally:
-    """Sums over the chunks of a share."""
+    """Sums over the chunks of a share.
 
+    Accepted rows are gathered to ``COUNTED_AT_ONCE`` before soft rules are counted and ids are hashed: each of these
+    is a query of its own, and for a chunk of 2,000 rows planning it takes as long as parsing them.
+    """
+
+    contract: Contract
     rows: FileStager
     rejects: QuarantineStager
     account: OffsetAccount
@@ -93,9 +104,12 @@ class _Tally:
     rejected: int = 0
     soft_rule_hits: Counter[str] = field(default_factory=Counter)
     id_hashes: list[np.ndarray] = field(default_factory=list)
+    _gathered: list[pl.DataFrame] = field(default_factory=list)
+    _gathered_rows: int = 0
 
     def add(self, partition: int, offsets: list[int], values: list[bytes | None], parsed: ParsedChunk) -> None:
-        self.rows.add(parsed.accepted)
+        self._gathered.append(parsed.accepted)
+        self._gathered_rows += parsed.accepted.height
         if parsed.rejected.height:
             self.rejects.add(parsed.rejected)
             self.rejected += parsed.rejected.height
@@ -105,11 +119,21 @@ class _Tally:
             parsed.accepted["kafka_offset"].to_numpy(),
             parsed.rejected["kafka_offset"].to_numpy(),
         )
-        self.value_bytes += sum(len(value) for value in values if value is not None)
-        self.soft_rule_hits.update(parsed.soft_rule_hits)
-        self.id_hashes.append(parsed.event_id_hashes)
+        self.value_bytes += sum(map(len, filter(None, values)))
+        if self._gathered_rows >= COUNTED_AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        if not self._gathered:
+            return
+        rows = pl.concat(self._gathered)
+        self._gathered, self._gathered_rows = [], 0
+        self.soft_rule_hits.update(soft_rule_hits(self.contract, rows))
+        self.id_hashes.append(id_hashes(rows[self.contract.id_column]))
+        self.rows.add(rows)
 
     def staged(self, receipt: ReadReceipt) -> Staged:
+        self._count()
         return Staged(
             files=self.rows.finish(),
             rejected_files=self.rejects.finish(),

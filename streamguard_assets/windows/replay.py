@@ -7,6 +7,7 @@ rejected. The range and the receipt of the window do not change, so conservation
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from streamguard_assets.contracts.offsets import OffsetRange, ReadReceipt
-from streamguard_assets.engines.polars.parsing import parse_records
+from streamguard_assets.engines.polars.parsing import ParsedChunk, parse_records
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.windows.conservation import verify_conservation
 from streamguard_assets.windows.gaps import built_gaps
@@ -64,11 +65,15 @@ def _replay_window(stream: Stream, window: str, attempt: str) -> Replayed:
     # Its own gaps: one that was acknowledged since it was built is none in the lake.
     verify_conservation(window, covered, receipt, _by_partition(rows), _by_partition(still), built_gaps(commit))
     version = stream.quarantine.write(still, window, attempt) if still.height else None
-    table.write(rows, _replayed_commit(stream, commit, attempt, covered, still.height, version))
+    hits = _soft_rule_hits(stream, commit, parsed, rows)
+    landing = _replayed_commit(stream, commit, attempt, covered, still.height, version, hits)
+    if table.write(rows, landing).attempt != attempt:
+        # The window closed meanwhile: it was read as a whole, and today's contract has judged it there.
+        return Replayed(window, 0, rejected.height)
     return Replayed(window, landed.height, still.height)
 
 
-def _judge(stream: Stream, rows: pl.DataFrame):
+def _judge(stream: Stream, rows: pl.DataFrame) -> ParsedChunk:
     """The verdicts of today's contract on kept records of one partition, in order of offset."""
     ordered = rows.sort("kafka_offset")
     stamps = ordered["kafka_timestamp"].dt.epoch("ms").fill_null(MISSING_TIMESTAMP_MS)
@@ -83,12 +88,33 @@ def _judge(stream: Stream, rows: pl.DataFrame):
     )
 
 
+def _soft_rule_hits(
+    stream: Stream, before: WindowCommit, parsed: Sequence[ParsedChunk], rows: pl.DataFrame
+) -> dict[str, int]:
+    """Hits of the window as it is now; rules that look at the whole window are counted anew."""
+    hits = Counter(before.details["soft_rule_hits"])
+    for part in parsed:
+        hits.update(part.soft_rule_hits)
+    for rule in stream.contract.soft_rules:
+        if rule.broken is None:
+            hits[rule.name] = rows.height - rows.n_unique(rule.columns)
+    return dict(hits)
+
+
 def _replayed_commit(
-    stream: Stream, before: WindowCommit, attempt: str, covered: OffsetRange, rejected: int, version: int | None
+    stream: Stream,
+    before: WindowCommit,
+    attempt: str,
+    covered: OffsetRange,
+    rejected: int,
+    version: int | None,
+    soft_rule_hits: dict[str, int],
 ) -> WindowCommit:
     details = {
         **before.details,
         "rejected": rejected,
+        "soft_rule_hits": soft_rule_hits,
+        "contract": stream.contract.name,
         "definition_hash": stream.contract.hash,
         "quarantine_version": version,
         "replayed_from": before.attempt,

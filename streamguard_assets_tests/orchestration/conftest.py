@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from dagster import DagsterInstance
 
 from streamguard_assets_tests.conftest import SettingsFactory, TopicFactory
 from streamguard_assets_tests.orchestration.site import HOUR, STREAM, Clock, Site, this_hour
+
+GRACE = timedelta(minutes=2)
+"""Past the hour by enough for its boundary to be decided."""
 
 SiteFactory = Callable[..., Site]
 
@@ -31,6 +35,6 @@ def site(settings: SettingsFactory, fresh_topic: TopicFactory, tmp_path: Path) -
             folder = tmp_path / "dagster"
             folder.mkdir()
             instance = DagsterInstance.local_temp(str(folder)) if durable else DagsterInstance.ephemeral()
-            return Site(made, stack.enter_context(instance), begin, Clock(this_hour()))
+            return Site(made, stack.enter_context(instance), begin, Clock(this_hour() + GRACE))
 
         yield make

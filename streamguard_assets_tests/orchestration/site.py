@@ -118,8 +118,8 @@ class Site:
 
     def tick(self) -> SensorExecutionData:
         """What the sensor says now."""
-        sensor = self.definitions.get_sensor_def(f"{STREAM}_sensor")
-        with build_sensor_context(self.instance, definitions=self.definitions) as context:
+        sensor = self.definitions.resolve_sensor_def(f"{STREAM}_sensor")
+        with build_sensor_context(self.instance, resources=dict(self.definitions.resources or {})) as context:
             return sensor.evaluate_tick(context)
 
     def launch(self, request: RunRequest) -> ExecuteInProcessResult:

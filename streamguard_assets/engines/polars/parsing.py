@@ -44,6 +44,8 @@ def parse_records(
     timestamps_ms: Sequence[int],
     keys: Sequence[bytes | None] | None,
     values: Sequence[bytes | None],
+    *,
+    count_soft_rules: bool = True,
 ) -> ParsedChunk:
     """The verdict of every record, as frames. Pure; any bytes are allowed, and a bad record costs only itself.
 
@@ -59,8 +61,8 @@ def parse_records(
     return ParsedChunk(
         accepted,
         _rejected(contract, topic, places, keys, values, decoded.rejections),
-        soft_rule_hits(contract, accepted),
-        id_hashes(accepted[contract.id_column]),
+        soft_rule_hits(contract, accepted) if count_soft_rules else {},
+        id_hashes(accepted[contract.id_column]) if count_soft_rules else np.empty(0, np.uint64),
     )
 
 

@@ -37,5 +37,5 @@ def repeated_ids(hashes: Iterable[np.ndarray]) -> int:
     ``hashes`` are those of every chunk of the window. Two ids may share a hash (for ten million ids the chance that
     any two do is 3 in a million); the count would then be one too high, which a warning can bear.
     """
-    everything = np.concatenate([np.empty(0, np.uint64), *hashes])
-    return len(everything) - len(np.unique(everything))
+    everything = pl.Series(np.concatenate([np.empty(0, np.uint64), *hashes]))
+    return len(everything) - everything.n_unique()
