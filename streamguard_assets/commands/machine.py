@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 
+from filelock import FileLock
+
 from streamguard_assets.commands.kafka import jar_progress
 from streamguard_assets.commands.output import print_note
 from streamguard_assets.kafka.broker.lifecycle import OwnedBroker
@@ -21,6 +23,8 @@ from streamguard_assets.settings import Settings
 
 WATCH_INTERVAL_S = 1.0
 """How soon the end of a child is noticed. Their guards could tell at once; a second is soon enough for a person."""
+ANNOUNCE_TIMEOUT_S = 10.0
+"""Others hold the lock for as long as it takes to read and write one small file."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,31 @@ def running_machine(settings: Settings) -> tuple[ProcessIdentity, MachineState |
     identity = read_pid_file(pid_file(settings))
     if identity is None or not identity.is_alive():
         return None
-    path = state_file(settings)
-    return identity, MachineState(**json.loads(path.read_text())) if path.exists() else None
+    return identity, _state_of(identity, state_file(settings))
+
+
+def _state_of(identity: ProcessIdentity, path: Path) -> MachineState | None:
+    """What ``identity`` has announced; the file may be that of another process, which was killed before."""
+    if not path.exists():
+        return None
+    told = json.loads(path.read_text())
+    return MachineState(**told["state"]) if told["process"] == asdict(identity) else None
 
 
 @contextmanager
 def kafka_for(settings: Settings) -> Iterator[str]:
-    """Bootstrap servers of the cluster of the settings, or of the local broker, started and owned by this process."""
-    if settings.kafka.bootstrap_servers is not None:
-        yield settings.kafka.bootstrap_servers
-        return
+    """Bootstrap servers of the cluster of the settings, or of the local broker, started and owned by this process.
+
+    It is the first thing that runs on a machine, so this process announces itself here, for the whole block.
+
+    Raises:
+        AlreadyUpError: another process runs everything on this state folder; two daemons would start runs twice.
+    """
     with ExitStack() as stack:
+        stack.enter_context(_announced(settings))
+        if settings.kafka.bootstrap_servers is not None:
+            yield settings.kafka.bootstrap_servers
+            return
         with jar_progress() as on_progress:
             info = stack.enter_context(OwnedBroker(settings, on_progress=on_progress))
         yield info.bootstrap_servers
@@ -67,37 +85,56 @@ def kafka_for(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def machine(settings: Settings, servers: str) -> Iterator[tuple[MachineState, DagsterServices]]:
-    """Dagster's processes, ready, until the block ends; announced in the state folder meanwhile.
+    """Dagster's processes, ready, until the block ends; told in the state folder meanwhile.
 
     Raises:
-        AlreadyUpError: another process runs them on this state folder; two daemons would start runs twice.
         ProcessError: one of them did not become ready.
     """
-    _announce(settings)
+    path = state_file(settings)
     try:
         with DagsterServices(settings, lambda step: print_note(f"starting {step} …")) as services:
             pages: Pages = services.start()
             state = MachineState(pages.dagster_url, servers, str(settings.state / "logs"))
-            state_file(settings).write_text(json.dumps(asdict(state)))
+            told = {"process": asdict(ProcessIdentity.current()), "state": asdict(state)}
+            # Beside and renamed: `up --detach` looks for this file and must not read half of it.
+            beside = path.with_suffix(".tmp")
+            beside.write_text(json.dumps(told))
+            beside.replace(path)
             yield state, services
     finally:
-        state_file(settings).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _announced(settings: Settings) -> Iterator[None]:
+    own = ProcessIdentity.current()
+    lock = settings.state / "dagster" / "up.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock, timeout=ANNOUNCE_TIMEOUT_S):  # two that start at once: one of them finds the other's file
+        running = running_machine(settings)
+        # `up --detach` has written the file for this process already.
+        if running is not None and running[0].pid != own.pid:
+            raise AlreadyUpError(
+                f"process {running[0].pid} runs everything on {settings.state} already; `streamguard down` ends it"
+            )
+        write_pid_file(pid_file(settings), own)
+    try:
+        yield
+    finally:
         pid_file(settings).unlink(missing_ok=True)
 
 
-def _announce(settings: Settings) -> None:
-    if (running := running_machine(settings)) is not None and running[0] != ProcessIdentity.current():
-        raise AlreadyUpError(
-            f"process {running[0].pid} runs everything on {settings.state} already; `streamguard down` ends it"
-        )
-    write_pid_file(pid_file(settings), ProcessIdentity.current())
-
-
 class StopRequest:
-    """Ctrl-C or SIGTERM turned into an event, so that children are ended in order and not by an exception."""
+    """Ctrl-C or SIGTERM while everything runs, turned into an event: children are ended in order, without a traceback.
+
+    Before ``wait_beside`` there is nothing to end in order yet: either signal interrupts what is being started, at
+    once. So does a second one afterwards: the person does not want to wait. Handlers are set also where the shell
+    had SIGINT ignored (``command &`` in a script).
+    """
 
     def __init__(self) -> None:
         self.event = threading.Event()
+        self._waiting = False
 
     def __enter__(self) -> StopRequest:
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -108,7 +145,7 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.event.is_set():  # asked twice: the person does not want to wait
+        if self.event.is_set() or not self._waiting:
             raise KeyboardInterrupt
         self.event.set()
 
@@ -118,6 +155,7 @@ class StopRequest:
         Raises:
             ProcessError: a Dagster process ended by itself; names it and its log.
         """
+        self._waiting = True
         while not self.event.wait(WATCH_INTERVAL_S):
             if (ended := services.ended()) is not None:
                 raise ProcessError(f"{ended.name} ended by itself with code {ended.poll()}; see {ended.log_file}")

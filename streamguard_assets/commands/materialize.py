@@ -24,6 +24,7 @@ from streamguard_assets.commands.output import (
 )
 from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.contracts.windows import contiguous_runs, window_key
+from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.orchestration.instance import dagster_instance
 from streamguard_assets.settings import Settings, load_settings
 from streamguard_assets.windows.graph import GRAPH
@@ -146,19 +147,8 @@ def _offsets(text: str) -> dict[int, int]:
 
 def _report(stream: Stream, windows: Sequence[str], outcomes: Sequence[RunOutcome], form: Format) -> None:
     commits = {w: c for w, c in stream.table("events").commits().items() if w in set(windows)}
-    scored = stream.table("anomaly_scores").commits()
-    records: list[dict[str, Any]] = [
-        {
-            "window": window,
-            "complete": commit.complete,
-            "events": commit.rows,
-            "rejected": commit.details["rejected"],
-            "holes": commit.details["holes"],
-            "users": scored[window].details["users"] if window in scored else None,
-            "anomalous": scored[window].details["anomalous_users"] if window in scored else None,
-        }
-        for window, commit in sorted(commits.items())
-    ]
+    scored = {w: c for w, c in stream.table("anomaly_scores").commits().items() if w in set(windows)}
+    records = [_row(window, commits.get(window), scored.get(window)) for window in sorted({*commits, *scored})]
     print_records(records, form, columns=["window", "complete", "events", "rejected", "holes", "users", "anomalous"])
     if not windows:
         print_note("every window is built")
@@ -172,6 +162,19 @@ def _report(stream: Stream, windows: Sequence[str], outcomes: Sequence[RunOutcom
             print_error(failure)
     if failed:
         raise SystemExit(int(ExitCode.FAILED))
+
+
+def _row(window: str, events: WindowCommit | None, scores: WindowCommit | None) -> dict[str, Any]:
+    """One window of the summary. Without ``events`` it holds no offsets, and its users are those of its lookback."""
+    return {
+        "window": window,
+        "complete": events.complete if events else None,
+        "events": events.rows if events else None,
+        "rejected": events.details["rejected"] if events else None,
+        "holes": events.details["holes"] if events else None,
+        "users": scores.details["users"] if scores else None,
+        "anomalous": scores.details["anomalous_users"] if scores else None,
+    }
 
 
 def _refuse_mixed(

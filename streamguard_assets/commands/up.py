@@ -65,7 +65,7 @@ def up(
 
 
 def down(as_json: JsonOption = False) -> None:
-    """End everything that `streamguard up` started, also a part that survived a crash."""
+    """End everything that `streamguard up` started. (What a killed `up` leaves ends by itself, within a minute.)"""
     with exit_on_error():
         stopped = stop_detached(pid_file(load_settings()), DOWN_GRACE_S)
         if as_json:

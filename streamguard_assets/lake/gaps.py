@@ -15,7 +15,7 @@ from streamguard_assets.contracts.windows import window_start
 from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import polars_schema
-from streamguard_assets.lake.tables import TableHandle
+from streamguard_assets.lake.tables import TableHandle, scan_table
 
 ASSET = "acknowledged_gaps"
 APP_ID = "streamguard/gaps"
@@ -88,5 +88,5 @@ class GapRegister:
 
     @staticmethod
     def _read(table: DeltaTable) -> list[AcknowledgedGap]:
-        rows = pl.scan_delta(table).collect().sort("kafka_partition", "start_offset")
+        rows = scan_table(table).collect().sort("kafka_partition", "start_offset")
         return [AcknowledgedGap(**row) for row in rows.iter_rows(named=True)]

@@ -19,7 +19,7 @@ from streamguard_assets.lake.errors import LedgerConflict
 from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import polars_schema
-from streamguard_assets.lake.tables import TableHandle
+from streamguard_assets.lake.tables import TableHandle, scan_table
 
 ASSET = "offset_ranges"
 APP_ID = "streamguard/ledger"
@@ -171,7 +171,7 @@ class Ledger:
         if table_id != self._table_id or table.version() < self._version:
             self._table_id, self._version, self._stored = table_id, -1, {}
         if table.version() > self._version:
-            rows = pl.scan_delta(table)
+            rows = scan_table(table)
             if (last := next(reversed(self._stored), None)) is not None:
                 rows = rows.filter(pl.col("instant") > last)
             self._take(rows.sort("instant").collect())

@@ -15,7 +15,7 @@ from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import WINDOW, merged, polars_schema
 from streamguard_assets.lake.staging import DataFile, FileStager, checked_attempt
-from streamguard_assets.lake.tables import TableHandle
+from streamguard_assets.lake.tables import TableHandle, scan_table
 
 ASSET = "quarantine"
 APP_ID = "streamguard/quarantine"
@@ -111,7 +111,7 @@ class Quarantine:
         except TableMissing:
             return pl.LazyFrame(schema=polars_schema(SCHEMA))
         pairs = pl.LazyFrame({WINDOW: list(counting), ATTEMPT: list(counting.values())}, schema_overrides=_PAIR)
-        rows = pl.scan_delta(table).filter(pl.col(WINDOW).is_in(list(counting)))
+        rows = scan_table(table).filter(pl.col(WINDOW).is_in(list(counting)))
         return rows.join(pairs, on=[WINDOW, ATTEMPT], how="semi").select(list(SCHEMA.names))
 
     def collect(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
+import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -40,6 +41,17 @@ def open_table(uri: str, storage_options: Mapping[str, str], version: int | None
 def stored_schema(uri: str, storage_options: Mapping[str, str]) -> pa.Schema:
     """The columns that the table has now. ``TableMissing`` when nobody has written it yet."""
     return pa.schema(open_table(uri, storage_options).schema().to_arrow())
+
+
+def scan_table(table: DeltaTable) -> pl.LazyFrame:
+    """The rows of ``table`` at its version, lazily.
+
+    delta-rs names the files of a local table percent-encoded, and Polars takes those names literally: in a folder
+    with a space it finds nothing. Such a folder is read through Arrow, which is slower and right.
+    """
+    path = local_path(table.table_uri)
+    is_encoded = path is not None and "%" in table.table_uri
+    return pl.scan_delta(table, use_pyarrow=is_encoded)
 
 
 def create_table(

@@ -20,7 +20,7 @@ from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import WINDOW, merged, polars_schema, with_window
 from streamguard_assets.lake.staging import DataFile, FileStager, content_of_files, rows_of
-from streamguard_assets.lake.tables import TableHandle
+from streamguard_assets.lake.tables import TableHandle, scan_table
 
 APP_ID = "streamguard/windows"
 
@@ -148,7 +148,7 @@ class WindowTable:
             if not empty_if_missing:
                 raise
             return pl.LazyFrame(schema=dtypes)
-        rows = pl.scan_delta(table)
+        rows = scan_table(table)
         if windows is not None:
             rows = rows.filter(pl.col(WINDOW).is_in(sorted(set(windows))))
         there = rows.collect_schema()

@@ -15,6 +15,7 @@ from dagster import (
 )
 
 from streamguard_assets.contracts.windows import Cadence
+from streamguard_assets.orchestration.dead_runs import fail_dead_runs
 from streamguard_assets.orchestration.jobs import windows_job_name
 from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.orchestration.sensors import plan_stream, run_requests, skip_reason
@@ -47,6 +48,7 @@ def windows_schedule(stream: str, settings: StreamSettings) -> ScheduleDefinitio
     def plan_windows(
         context: ScheduleEvaluationContext, streams: ResourceParam[Streams]
     ) -> list[RunRequest] | SkipReason:
+        fail_dead_runs(context.instance)
         try:
             planned = plan_stream(streams, stream, context.instance)
         except NoRecordsYetError as nothing:

@@ -17,6 +17,7 @@ from dagster import (
     sensor,
 )
 
+from streamguard_assets.orchestration.dead_runs import fail_dead_runs
 from streamguard_assets.orchestration.jobs import windows_job_name
 from streamguard_assets.orchestration.recording import record_unreported_windows
 from streamguard_assets.orchestration.resources import Streams
@@ -43,6 +44,8 @@ def planning_sensor(stream: str) -> SensorDefinition:
         description=f"Builds windows of {stream} as its Kafka offsets advance.",
     )
     def plan_windows(context: SensorEvaluationContext, streams: ResourceParam[Streams]) -> SensorResult | SkipReason:
+        for run_id in fail_dead_runs(context.instance):
+            context.log.warning(f"run {run_id} is marked as failed: its process is gone")
         try:
             planned = plan_stream(streams, stream, context.instance)
         except NoRecordsYetError as nothing:

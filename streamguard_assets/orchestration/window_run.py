@@ -5,11 +5,12 @@ Every asset body of the graph is this loop around one call, so that all of them 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dagster import AssetExecutionContext, AssetKey, AssetMaterialization, Failure, MetadataValue
+
+from streamguard_assets.orchestration.dead_runs import note_process
 
 Metadata = Mapping[str, MetadataValue]
 
@@ -48,6 +49,7 @@ def materialize_windows(context: AssetExecutionContext, outcomes: Iterable[Windo
     Raises:
         dagster.Failure: names each failed window and why.
     """
+    note_process(context)
     tally = _Tally()
     for outcome in outcomes:
         if isinstance(outcome, WindowFailed):
@@ -71,17 +73,6 @@ def each_window(windows: Sequence[str], build: Callable[[str], Mapping[AssetKey,
             yield WindowBuilt(window, build(window))
         except Exception as error:  # noqa: BLE001 — one bad window must not take the others of its run with it
             yield WindowFailed(window, error)
-
-
-def timed(build: Callable[[str], Metadata]) -> Callable[[str], Metadata]:
-    """``build`` with the seconds it took added to its metadata."""
-
-    def run(window: str) -> Metadata:
-        began = time.perf_counter()
-        metadata = build(window)
-        return {**metadata, "seconds": MetadataValue.float(round(time.perf_counter() - began, 4))} if metadata else {}
-
-    return run
 
 
 def _report_good_windows(context: AssetExecutionContext, built: Sequence[WindowBuilt]) -> None:

@@ -24,7 +24,7 @@ from streamguard_assets.detection.training_set import training_windows
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.lake.exports import export_training_data
 from streamguard_assets.windows.definition_hashes import definition_hashes
-from streamguard_assets.windows.inputs import STREAM_GRAPH, derived_inputs, read_inputs_hash
+from streamguard_assets.windows.inputs import STREAM_GRAPH, read_inputs_hash
 from streamguard_assets.windows.keeper import missing_windows
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
 
@@ -189,10 +189,9 @@ def _begin(stream: Stream, asset: str, window: str, attempt: str) -> _Build:
     definition = definition_hashes(stream)[asset]
     node = next(node for node in STREAM_GRAPH if node.name == asset)
     lookback = stream.config.lookback_windows
-    contents: dict[str, dict[str, str]] = {}
-    for name, key in derived_inputs(node, window, stream.cadence, lookback):
-        if (commit := stream.table(name).commits().get(key)) is not None:
-            contents.setdefault(name, {})[key] = commit.content_hash
+    contents = {
+        name: {key: commit.content_hash for key, commit in stream.table(name).commits().items()} for name in node.reads
+    }
     inputs = read_inputs_hash(node, window, stream.cadence, lookback, definition, contents)
     return _Build(stream, asset, window, attempt, definition, inputs)
 

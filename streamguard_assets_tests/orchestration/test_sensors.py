@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from dagster import DagsterRunStatus, DefaultScheduleStatus, DefaultSensorStatus, RunsFilter
 
+from streamguard_assets.lake.location import window_folder
 from streamguard_assets.orchestration.runs import ATTEMPT_TAG, range_tags
 from streamguard_assets.windows.requests import FINGERPRINTS_TAG
 from streamguard_assets_tests.orchestration.conftest import SiteFactory
@@ -89,18 +88,18 @@ def test_a_persons_run_of_a_window_is_left_alone(site: SiteFactory) -> None:
 
 
 def test_a_failing_window_is_tried_again_under_another_key_and_then_given_up(
-    site: SiteFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    site: SiteFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    here = site(2, durable=True, stream={"max_attempts": 2})
+    here = site(3, durable=True, stream={"max_attempts": 2, "lookback_windows": 1})
     here.produce(0)
-    lake = here.settings.state / "lake"
-    lake.mkdir(parents=True)
-    here.at(1.5)
-    here.tick()  # decides the boundaries
-    _block(lake / STREAM / "events")
+    here.produce(1)
+    assert here.run([0]).success
+    # A file where the window's folder should be: no write of this window can succeed.
+    blocked = here.settings.state / "lake" / STREAM / "events" / window_folder(here.window(1))
+    blocked.touch()
     keys, attempts = [], []
-    for hours_later in (3, 4):
-        here.at(2 + hours_later)  # later than the end of the run before, by Dagster's own clock
+    for hour in (5, 6):
+        here.at(hour)  # later than the end of the run before, by Dagster's own clock
         (request,) = here.tick().run_requests or []
         keys.append(request.run_key)
         attempts.append(request.tags[ATTEMPT_TAG])
@@ -112,11 +111,11 @@ def test_a_failing_window_is_tried_again_under_another_key_and_then_given_up(
     tick = here.tick()
     assert not tick.run_requests
     assert tick.skip_message is not None
-    assert f"1 windows were given up: {here.window(0)}" in tick.skip_message
+    assert f"1 windows were given up: {here.window(1)}" in tick.skip_message
     assert "was tried 2 times and is left to you" in caplog.text
 
-    (lake / STREAM / "events").unlink()
-    assert here.run([0]).success  # a person does
+    blocked.unlink()
+    assert here.run([1]).success  # a person does
     assert here.tick().skip_message == "every window is built"
 
 
@@ -172,8 +171,3 @@ def _record_run(here: Site, tags: dict[str, str], status: DagsterRunStatus) -> N
     run = here.instance.create_run_for_job(job, tags={"streamguard/stream": STREAM, **tags}, status=status)
     assert [found.run_id for found in here.instance.get_runs(RunsFilter(statuses=[status]))][0] == run.run_id
 
-
-def _block(table: Path) -> None:
-    """A file where the table's folder should be: no write to it can succeed."""
-    table.parent.mkdir(parents=True, exist_ok=True)
-    table.touch()

@@ -346,7 +346,7 @@ def test_a_parser_that_is_wrong_is_caught_before_the_commit(
 ) -> None:
     rig.produce_hours([0], events=10)
     rig.keep(1)
-    monkeypatch.setattr(reading, "parse_records", lambda *arguments: fault(parse_records(*arguments)))
+    monkeypatch.setattr(reading, "parse_records", lambda *given, **named: fault(parse_records(*given, **named)))
     with pytest.raises(ConservationError, match="was not committed"):
         rig.ingest(0)
     assert_nothing_was_committed(rig)

@@ -48,7 +48,7 @@ def test_from_given_offsets(sampled: Rig, tmp_path: Path) -> None:
 
 def test_the_files_are_training_data(sampled: Rig, tmp_path: Path) -> None:
     summary = run_sample(sampled.stream, 110, "earliest", tmp_path / "out")
-    frame = pd.read_parquet(summary.folder)
+    frame = pd.read_parquet(f"{summary.folder}.parquet")
     assert len(frame) == 12
     assert set(frame["is_anomaly"].astype(int)) == {0, 1}
     assert frame["total_events"].sum() == 107

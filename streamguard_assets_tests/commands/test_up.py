@@ -1,0 +1,197 @@
+"""``streamguard up`` and ``down`` as a person, a script and a crash use them: real processes, and none left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from streamguard_assets.commands.exit_codes import ExitCode
+from streamguard_assets.settings import environment_variable
+from streamguard_assets_tests.waiting import wait_until
+
+pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.timeout(420)]
+
+READY_S = 150.0
+GONE_S = 60.0
+"""Guards give a broker 20 s and a Dagster process 15 s before they kill; a loaded machine needs some more."""
+
+Command = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """The state folder of the test; what still runs on it afterwards is killed, and the test has failed before."""
+    folder = tmp_path / "state"
+    yield folder
+    for process in running_on(folder):
+        process.kill()
+
+
+@pytest.fixture
+def streamguard(state: Path, machine: dict[str, str], tmp_path: Path) -> Iterator[Command]:
+    """``streamguard("up", "--json")``: the command as a process of its own."""
+    started: list[subprocess.Popen[str]] = []
+    environment = {
+        **os.environ,
+        environment_variable("state_dir"): str(state),
+        **{environment_variable(f"jvm.{key}"): value for key, value in machine.items()},
+    }
+
+    def start(*arguments: str, through_shell: bool = False) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "streamguard_assets.cli", *arguments]
+        if through_shell:  # a shell without job control ignores SIGINT in what it puts into the background
+            command = ["/bin/sh", "-c", '"$@" & echo $! >"$PID_FILE"; wait $!', "sh", *command]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**environment, "PID_FILE": str(tmp_path / "pid")},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def running_on(state: Path) -> list[psutil.Process]:
+    """Every process that has the state folder in its command line or environment, but for this one."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            texts = [*process.cmdline(), *process.environ().values()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if any(str(state) in text for text in texts):
+            found.append(process)
+    return found
+
+
+def finished(process: subprocess.Popen[str], timeout_s: float = READY_S + 30) -> tuple[int, str, str]:
+    out, error = process.communicate(timeout=timeout_s)
+    return process.returncode, out, error
+
+
+def is_ready(state: Path) -> bool:
+    return (state / "up.json").exists()
+
+
+def described(state: Path) -> list[str]:
+    return [" ".join(process.cmdline())[:150] for process in running_on(state) if process.is_running()]
+
+
+def nothing_left(state: Path) -> None:
+    assert wait_until(lambda: not running_on(state), GONE_S), described(state)
+
+
+def instigators(url: str) -> dict[str, str]:
+    """Sensors and schedules with their status, as the UI shows them."""
+    query = """{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {
+        ... on RepositoryLocation {repositories {sensors {name sensorState {status}}
+        schedules {name scheduleState {status}}}} ... on PythonError {message}}}}}}"""
+    request = urllib.request.Request(
+        f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer = json.load(response)
+    (entry,) = answer["data"]["workspaceOrError"]["locationEntries"]
+    (repository,) = entry["locationOrLoadError"]["repositories"]
+    found: dict[str, Any] = {each["name"]: each["sensorState"]["status"] for each in repository["sensors"]}
+    return found | {each["name"]: each["scheduleState"]["status"] for each in repository["schedules"]}
+
+
+def test_up_detached_runs_everything_and_down_leaves_nothing(streamguard: Command, state: Path) -> None:
+    status, out, error = finished(streamguard("up", "--detach", "--json"))
+    assert status == 0, error + (state / "logs" / "up.log").read_text()
+    told = json.loads(out)
+    assert psutil.pid_exists(told["pid"])
+    assert instigators(told["dagster_url"]) == {"security_sensor": "RUNNING", "security_schedule": "STOPPED"}
+    assert told["bootstrap_servers"].startswith("127.0.0.1:")
+
+    status, _, error = finished(streamguard("up"))
+    assert status == ExitCode.FAILED
+    assert f"process {told['pid']} runs" in error
+    status, _, error = finished(streamguard("up", "--detach"))
+    assert status == ExitCode.FAILED
+    assert f"process {told['pid']}" in error
+
+    status, out, error = finished(streamguard("down", "--json"))
+    assert (status, json.loads(out)) == (0, {"stopped": True}), error
+    assert running_on(state) == [], described(state)
+    assert not (state / "up.json").exists()
+    assert json.loads(finished(streamguard("down", "--json"))[1]) == {"stopped": False}
+
+
+def test_after_a_kill_nothing_lives_on_and_up_starts_again(streamguard: Command, state: Path) -> None:
+    status, out, error = finished(streamguard("up", "--detach", "--json"))
+    assert status == 0, error
+    first = json.loads(out)
+    os.kill(first["pid"], signal.SIGKILL)
+    nothing_left(state)
+
+    status, out, error = finished(streamguard("up", "--detach", "--json"))
+    assert status == 0, error
+    second = json.loads(out)
+    assert second["pid"] != first["pid"]
+    assert instigators(second["dagster_url"])["security_sensor"] == "RUNNING"
+    assert finished(streamguard("down"))[0] == 0
+    assert running_on(state) == [], described(state)
+
+
+@pytest.mark.parametrize(
+    ("number", "through_shell"),
+    [(signal.SIGINT, False), (signal.SIGTERM, True), (signal.SIGINT, True)],
+    ids=["Ctrl-C", "SIGTERM, from a script", "SIGINT, from a script"],
+)
+def test_up_in_the_foreground_ends_when_asked(
+    streamguard: Command, state: Path, tmp_path: Path, number: signal.Signals, through_shell: bool
+) -> None:
+    process = streamguard("up", "--json", through_shell=through_shell)
+    assert wait_until(lambda: is_ready(state) or process.poll() is not None, READY_S)
+    assert process.poll() is None, process.communicate()
+    pid = int((tmp_path / "pid").read_text()) if through_shell else process.pid
+    os.kill(pid, number)
+    status, out, error = finished(process, GONE_S)
+    assert status == 0, error
+    assert json.loads(out)["pid"] == pid
+    assert running_on(state) == [], described(state)
+
+
+def test_a_signal_while_it_starts_ends_it_at_once(streamguard: Command, state: Path) -> None:
+    process = streamguard("up")
+    assert wait_until(lambda: len(running_on(state)) > 1 or process.poll() is not None, READY_S)
+    process.send_signal(signal.SIGTERM)
+    status, _, error = finished(process, GONE_S)
+    assert status != 0
+    assert "Traceback" not in error
+    nothing_left(state)
+
+
+def test_when_a_part_ends_by_itself_everything_ends_and_its_log_is_named(streamguard: Command, state: Path) -> None:
+    process = streamguard("up")
+    assert wait_until(lambda: is_ready(state) or process.poll() is not None, READY_S)
+    (daemon,) = [p for p in running_on(state) if "dagster._daemon" in p.cmdline() and "--" not in p.cmdline()]
+    daemon.kill()
+    status, _, error = finished(process, GONE_S)
+    assert status == ExitCode.FAILED
+    assert "daemon ended by itself" in " ".join(error.split())
+    assert "daemon.log" in "".join(error.split())
+    nothing_left(state)
