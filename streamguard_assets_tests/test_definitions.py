@@ -89,7 +89,9 @@ def test_jobs_sensor_schedule_and_checks_exist_for_each_stream(brokerless_settin
         assert repository.has_job(f"{stream}_checks")
         assert repository.has_sensor_def(f"{stream}_sensor")
         assert repository.has_schedule_def(f"{stream}_schedule")
-        checks = {(key.asset_key.path[1], key.name) for key in graph.asset_check_keys if key.asset_key.path[0] == stream}
+        checks = {
+            (key.asset_key.path[1], key.name) for key in graph.asset_check_keys if key.asset_key.path[0] == stream
+        }
         assert checks == {(check.asset, check.name) for check in CHECKS}
 
 

@@ -136,7 +136,7 @@ def _show_pages(stream: Stream, state: MachineState, once: bool) -> None:
             "Kafka": state.bootstrap_servers,
             "events": stream.location.table(STREAM, "events"),
             "scores": stream.location.table(STREAM, "anomaly_scores"),
-            "training data": str(stream.exports_folder / "latest"),
+            "training data": str(stream.exports_folder / "latest.parquet"),
             "ask the lake": f"streamguard sql '{query}'",
         },
         Format.TABLE,

@@ -27,6 +27,7 @@ from streamguard_assets.contracts.windows import contiguous_runs, window_key
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.orchestration.instance import dagster_instance
 from streamguard_assets.settings import Settings, load_settings
+from streamguard_assets.windows.gaps import unreachable_windows
 from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets.windows.keeper import closed_windows, keep_ledger
 from streamguard_assets.windows.observe import observe, policy_of
@@ -132,7 +133,10 @@ def _sample(settings: Settings, name: str, count: int, start: str, output: Path 
     if output is None:
         raise CommandError("--max-events needs --output DIR for the training data", ExitCode.USAGE)
     begin: SampleStart = "earliest" if start == "earliest" else "latest" if start == "latest" else _offsets(start)
-    summary = run_sample(opened(settings, name), count, begin, output)
+    try:
+        summary = run_sample(opened(settings, name), count, begin, output)
+    except OSError as error:  # a folder with files of somebody else, or one that cannot be written
+        raise CommandError(f"--output {output}: {error}", ExitCode.USAGE) from error
     print_document(summary.as_document(), chosen_format(as_json))
 
 
@@ -161,6 +165,10 @@ def _report(stream: Stream, windows: Sequence[str], outcomes: Sequence[RunOutcom
         for failure in outcome.failures:
             print_error(failure)
     if failed:
+        lost = unreachable_windows(stream)
+        for window in windows:
+            if window in lost:
+                print_note(lost[window])
         raise SystemExit(int(ExitCode.FAILED))
 
 

@@ -110,7 +110,9 @@ def _staged(
 def _by_window(frame: pl.DataFrame, windows: Collection[str]) -> Iterator[tuple[str, pl.DataFrame]]:
     if WINDOW not in frame.columns:
         if len(windows) > 1:
-            raise ValueError(f"the rows of {len(windows)} windows need a column {WINDOW!r} that says where each belongs")
+            raise ValueError(
+                f"the rows of {len(windows)} windows need a column {WINDOW!r} that says where each belongs"
+            )
         yield from ((window, frame) for window in windows)
         return
     for (window,), rows in frame.partition_by(WINDOW, as_dict=True, maintain_order=True).items():

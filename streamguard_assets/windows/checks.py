@@ -20,6 +20,7 @@ from streamguard_assets.contracts.windows import window_start
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.lake.content import combine, content_hash, format_content
 from streamguard_assets.lake.errors import LedgerConflict
+from streamguard_assets.lake.quarantine import ATTEMPT
 from streamguard_assets.lake.schema import WINDOW, polars_schema
 from streamguard_assets.lake.tables import stored_schema
 from streamguard_assets.windows.conservation import table_violations
@@ -120,7 +121,7 @@ def _ledger_contiguity(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]
 
 
 def _conservation(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
-    """Each offset of a window's range is one row of ``events``, one of ``quarantine``, or in a hole or gap."""
+    """Each offset of a window is one row of ``events`` or ``quarantine``, as committed, or in a hole or gap."""
     stream, commits = scope.stream, scope.commits
     findings = [
         Finding(str(window), f"{rows} rows of {stream.name}/events that no commit names")
@@ -131,7 +132,8 @@ def _conservation(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
     for window, commit in commits.items():
         rows = stream.table("events").scan([window])
         placed = rows.select("kafka_partition", "kafka_offset").collect()
-        rejected = stream.quarantine.scan({window: commit.attempt}).select("kafka_partition", "kafka_offset").collect()
+        refused = stream.quarantine.scan({window: commit.attempt})
+        rejected = refused.select("kafka_partition", "kafka_offset").collect()
         problems = table_violations(
             placed,
             rejected,
@@ -140,10 +142,10 @@ def _conservation(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
             built_gaps(commit),
         )
         findings += [Finding(window, str(problem)) for problem in problems]
-        if (content := _content_of(rows)) != commit.content_hash:
-            findings.append(
-                Finding(window, f"its rows hash to {content}, and it was committed as {commit.content_hash}")
-            )
+        told = {"rows": commit.content_hash, "rejected records": commit.details["rejected_content"]}
+        for (what, expected), table in zip(told.items(), (rows, refused.drop(ATTEMPT)), strict=True):
+            if (content := _content_of(table)) != expected:
+                findings.append(Finding(window, f"its {what} hash to {content}, and were committed as {expected}"))
         offsets += placed.height + rejected.height
     return findings, {"windows": len(commits), "offsets_proven": offsets}
 

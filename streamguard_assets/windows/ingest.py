@@ -25,6 +25,7 @@ from streamguard_assets.contracts.offsets import OffsetRange, ReadReceipt
 from streamguard_assets.engines.polars.soft_rules import repeated_ids
 from streamguard_assets.kafka.dead_letters import send_dead_letters
 from streamguard_assets.lake.commits import WindowCommit
+from streamguard_assets.lake.staging import content_of_files
 from streamguard_assets.processes.parent import die_with_parent
 from streamguard_assets.windows.conservation import GapsByPartition
 from streamguard_assets.windows.gaps import readable_range, receipt_with_gaps, window_gaps
@@ -148,6 +149,7 @@ class Ingest:
             "receipt": merged.receipt.to_json(),
             "delivered": merged.receipt.delivered,
             "rejected": merged.rejected,
+            "rejected_content": content_of_files(merged.rejected_files),
             "holes": sum(high - low for part in merged.receipt for low, high in part.holes),
             "gaps": [[partition, *gap] for partition, lost in gaps.items() for gap in lost],
             "bytes": merged.value_bytes,

@@ -8,8 +8,9 @@ rejected. The range and the receipt of the window do not change, so conservation
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ import polars as pl
 from streamguard_assets.contracts.offsets import OffsetRange, ReadReceipt
 from streamguard_assets.engines.polars.parsing import ParsedChunk, parse_records
 from streamguard_assets.lake.commits import WindowCommit
+from streamguard_assets.lake.staging import content_of_files
 from streamguard_assets.windows.conservation import verify_conservation
 from streamguard_assets.windows.gaps import built_gaps
 from streamguard_assets.windows.inputs import events_inputs_hash
@@ -64,9 +66,16 @@ def _replay_window(stream: Stream, window: str, attempt: str) -> Replayed:
     receipt = ReadReceipt.from_json(commit.details["receipt"])
     # Its own gaps: one that was acknowledged since it was built is none in the lake.
     verify_conservation(window, covered, receipt, _by_partition(rows), _by_partition(still), built_gaps(commit))
-    version = stream.quarantine.write(still, window, attempt) if still.height else None
-    hits = _soft_rule_hits(stream, commit, parsed, rows)
-    landing = _replayed_commit(stream, commit, attempt, covered, still.height, version, hits)
+    stager = stream.quarantine.stager(window, attempt)
+    stager.add(still)
+    rejected_files = stager.finish()
+    changed = {
+        "rejected": still.height,
+        "rejected_content": content_of_files(rejected_files),
+        "quarantine_version": stream.quarantine.append(rejected_files, attempt),
+        "soft_rule_hits": _soft_rule_hits(stream, commit, parsed, rows),
+    }
+    landing = _replayed_commit(stream, commit, attempt, covered, changed)
     if table.write(rows, landing).attempt != attempt:
         # The window closed meanwhile: it was read as a whole, and today's contract has judged it there.
         return Replayed(window, 0, rejected.height)
@@ -102,21 +111,13 @@ def _soft_rule_hits(
 
 
 def _replayed_commit(
-    stream: Stream,
-    before: WindowCommit,
-    attempt: str,
-    covered: OffsetRange,
-    rejected: int,
-    version: int | None,
-    soft_rule_hits: dict[str, int],
+    stream: Stream, before: WindowCommit, attempt: str, covered: OffsetRange, changed: Mapping[str, Any]
 ) -> WindowCommit:
     details = {
         **before.details,
-        "rejected": rejected,
-        "soft_rule_hits": soft_rule_hits,
+        **changed,
         "contract": stream.contract.name,
         "definition_hash": stream.contract.hash,
-        "quarantine_version": version,
         "replayed_from": before.attempt,
     }
     return replace(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from typer.testing import CliRunner
@@ -68,7 +68,7 @@ class Site:
         answer = self.run("produce", str(file), "--stream", "security", "--timestamps", "event")
         assert answer.status == 0, answer.stderr
 
-    def copied(self, state: Path) -> Site:
+    def copied(self, state: Path) -> Self:
         """The same stream with a lake of its own, to be spoiled."""
         shutil.copytree(self.state, state, symlinks=True)
         return replace(self, state=state)

@@ -56,14 +56,22 @@ class TestMaterialize:
         site.produce(events_of(hour))
         answer = site.run("materialize", "security", "--json")
         assert answer.status == 0, answer.stderr
-        assert [(row["events"], row["complete"]) for row in answer.document] == [(30, True)]
+        first, *empty = answer.document
+        assert (first["window"], first["events"], first["complete"]) == (f"{hour:%Y-%m-%d-%H:%M}", 30, True)
+        assert all(row["events"] is None for row in empty)
 
     def test_a_sample_needs_no_window_and_leaves_training_data(self, built_site: BuiltSite, tmp_path: Path) -> None:
         sample = tmp_path / "sample"
         answer = built_site.run("materialize", "security", "--max-events", "40", "--output", str(sample), "--json")
         assert answer.status == 0, answer.stderr
         assert isinstance(answer.document, dict)
-        users = pd.read_parquet(sample)  # as anybody reads it
+        foreign = tmp_path / "foreign"
+        foreign.mkdir()
+        (foreign / "thesis.txt").touch()
+        refused = built_site.run("materialize", "security", "--max-events", "40", "--output", str(foreign))
+        assert (refused.status, refused.stdout) == (2, "")
+        assert "thesis.txt" in refused.stderr or str(foreign) in refused.stderr
+        users = pd.read_parquet(f"{sample}.parquet")  # as anybody reads it
         assert (users["total_events"].sum(), set(users["user"])) == (40, set(USERS))
         assert (sample / "_SUCCESS").exists()
 

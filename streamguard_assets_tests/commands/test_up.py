@@ -21,6 +21,7 @@ from streamguard_assets_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.timeout(420)]
 
+EVENTS = Path(__file__).parent.parent / "data" / "secrepo_auth.ndjson"
 READY_S = 150.0
 GONE_S = 60.0
 """Guards give a broker 20 s and a Dagster process 15 s before they kill; a loaded machine needs some more."""
@@ -95,7 +96,13 @@ def is_ready(state: Path) -> bool:
 
 
 def described(state: Path) -> list[str]:
-    return [" ".join(process.cmdline())[:150] for process in running_on(state) if process.is_running()]
+    lines = []
+    for process in running_on(state):
+        try:
+            lines.append(" ".join(process.cmdline())[:300])
+        except psutil.NoSuchProcess:
+            continue
+    return lines
 
 
 def nothing_left(state: Path) -> None:
@@ -140,10 +147,13 @@ def test_up_detached_runs_everything_and_down_leaves_nothing(streamguard: Comman
     assert json.loads(finished(streamguard("down", "--json"))[1]) == {"stopped": False}
 
 
-def test_after_a_kill_nothing_lives_on_and_up_starts_again(streamguard: Command, state: Path) -> None:
+def test_after_a_kill_nothing_lives_on_not_even_a_run_and_up_starts_again(streamguard: Command, state: Path) -> None:
     status, out, error = finished(streamguard("up", "--detach", "--json"))
     assert status == 0, error
     first = json.loads(out)
+    assert finished(streamguard("produce", str(EVENTS), "--stream", "security"))[0] == 0
+    # The sensor, which is on, asks for the open window.
+    assert wait_until(lambda: any("spawn_main" in line for line in described(state)), READY_S), described(state)
     os.kill(first["pid"], signal.SIGKILL)
     nothing_left(state)
 

@@ -12,6 +12,7 @@ import pytest
 from dagster import DagsterInstance
 
 from streamguard_assets_tests.conftest import SettingsFactory, TopicFactory
+from streamguard_assets_tests.lake.conftest import s3_options as s3_options
 from streamguard_assets_tests.orchestration.site import HOUR, STREAM, Clock, Site, this_hour
 
 GRACE = timedelta(minutes=2)

@@ -88,7 +88,7 @@ def test_a_persons_run_of_a_window_is_left_alone(site: SiteFactory) -> None:
 
 
 def test_a_failing_window_is_tried_again_under_another_key_and_then_given_up(
-    site: SiteFactory, caplog: pytest.LogCaptureFixture
+    site: SiteFactory,
 ) -> None:
     here = site(3, durable=True, stream={"max_attempts": 2, "lookback_windows": 1})
     here.produce(0)
@@ -112,7 +112,6 @@ def test_a_failing_window_is_tried_again_under_another_key_and_then_given_up(
     assert not tick.run_requests
     assert tick.skip_message is not None
     assert f"1 windows were given up: {here.window(1)}" in tick.skip_message
-    assert "was tried 2 times and is left to you" in caplog.text
 
     blocked.unlink()
     assert here.run([1]).success  # a person does
@@ -170,4 +169,3 @@ def _record_run(here: Site, tags: dict[str, str], status: DagsterRunStatus) -> N
     job = here.definitions.resolve_job_def(f"{STREAM}_windows")
     run = here.instance.create_run_for_job(job, tags={"streamguard/stream": STREAM, **tags}, status=status)
     assert [found.run_id for found in here.instance.get_runs(RunsFilter(statuses=[status]))][0] == run.run_id
-

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets.windows.stream import CODE_VERSION
 from streamguard_assets_tests.orchestration.conftest import SiteFactory
-from streamguard_assets_tests.orchestration.site import STREAM, USERS
+from streamguard_assets_tests.orchestration.site import USERS
 
 pytestmark = [pytest.mark.broker]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 from multiprocessing.synchronize import Barrier, Event
 from typing import Any
+from unittest import mock
 
 from streamguard_assets.lake.commits import WindowCommit
+from streamguard_assets.lake.staging import DataFile
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.settings import Settings
 from streamguard_assets.windows.ingest import Ingest
@@ -39,15 +42,14 @@ def ingest_until_killed(
     stream = opened(settings)
     commit = WindowTable.commit
 
-    def stop_at_commit(table: WindowTable, files: Any, wanted: WindowCommit) -> WindowCommit:
+    def stop_at_commit(table: WindowTable, files: Sequence[DataFile], wanted: WindowCommit) -> WindowCommit:
         if committed:
             commit(table, files, wanted)
         reached.set()
         threading.Event().wait()
         raise AssertionError("nobody came to kill this process")
 
-    WindowTable.commit = stop_at_commit
-    with Ingest(stream, attempt) as ingest:
+    with mock.patch.object(WindowTable, "commit", stop_at_commit), Ingest(stream, attempt) as ingest:
         ingest.window(window_slices(stream, [window], now)[window])
 
 

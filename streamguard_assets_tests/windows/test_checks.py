@@ -115,6 +115,10 @@ def rejected_removed(rig: Rig) -> None:
     raw_table(rig, "quarantine").delete("kafka_offset = 1 AND kafka_partition = 1")
 
 
+def rejected_altered(rig: Rig) -> None:
+    raw_table(rig, "quarantine").update(updates={"reason": "'it was fine'"}, predicate="kafka_offset = 1")
+
+
 def rejected_doubled(rig: Rig) -> None:
     append_raw(rig, "quarantine", rig.rejected(0)[:1])
 
@@ -145,6 +149,7 @@ CORRUPTIONS: list[tuple[Callable[[Rig], None], set[str], str]] = [
     (whole_window_removed, {key(0)}, "neither row"),
     (restored, {key(2)}, "neither row"),
     (rejected_removed, {key(0)}, "offset 1 neither row"),
+    (rejected_altered, {key(0)}, "its rejected records hash to"),
     (rejected_doubled, {key(0)}, "rejected twice"),
     (rejected_made_up, {key(0)}, "outside the window's range"),
     (accepted_also_rejected, {key(0)}, "offset 3 accepted and rejected"),

@@ -39,7 +39,7 @@ def built(rig: Rig, hours: range, events: int = 36) -> Rig:
 
 
 def total_events(rig: Rig, hour: int) -> int:
-    return rig.stream.table("user_features").scan([key(hour)]).collect()["total_events"].sum()
+    return int(rig.stream.table("user_features").scan([key(hour)]).collect()["total_events"].sum())
 
 
 def test_builders_are_in_build_order() -> None:

@@ -130,7 +130,7 @@ def test_rejected_records_go_to_the_dead_letter_topic(make_rig: RigFactory, fres
     rig.keep(1)
     (commit,) = rig.ingest(0)
     (letter,) = consume(rig, letters, 1)
-    headers = dict(letter.headers() or [])
+    headers: dict[str, Any] = dict(letter.headers() or [])
     assert (letter.key(), letter.value()) == (b"who", b"{bad")
     prefix = "__connect.errors."
     assert {name: headers[prefix + name] for name in ("topic", "partition", "offset", "connector.name", "task.id")} == {

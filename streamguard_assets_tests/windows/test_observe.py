@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from streamguard_assets.windows.gaps import acknowledge_gap
@@ -143,19 +145,14 @@ def test_a_window_with_another_content_has_its_lookback_built_once(rig: Rig) -> 
     table = rig.stream.table("events")
     before = table.commits()[key(2)]
     fewer = table.scan([key(2)]).collect()[1:]
-    table.write(fewer, replace_content(before))
+    other = replace(before, attempt="other", rows=0, content_hash="", version=None, committed_at=None)
+    table.write(fewer, other)
     rounds = settle(rig, 7)
     pairs = [pair for each in rounds for pair in each]
     assert {window for asset, window in pairs if asset == "user_features"} == {key(h) for h in (2, 3, 4)}
     assert {window for _, window in pairs} == {key(h) for h in (2, 3, 4)}
     assert len(pairs) == len(set(pairs))
     assert not any(asset == "events" for asset, _ in pairs)
-
-
-def replace_content(commit):
-    from dataclasses import replace
-
-    return replace(commit, attempt="other", rows=0, content_hash="", version=None, committed_at=None)
 
 
 def test_a_window_without_enough_users_comes_to_rest_too(rig: Rig) -> None:

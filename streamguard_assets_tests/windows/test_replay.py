@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
-import polars as pl
 import pytest
 from msgspec import Meta
 
@@ -14,6 +13,7 @@ from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.fields import Record, Timestamp
 from streamguard_assets.contracts.registry import CONTRACTS
 from streamguard_assets.contracts.security import SECURITY, SecurityMetadata
+from streamguard_assets.lake.staging import DataFile
 from streamguard_assets.windows.replay import Replayed, rejected_rows, replay
 from streamguard_assets_tests.contracts.records import record
 from streamguard_assets_tests.windows.conftest import RigFactory
@@ -127,7 +127,16 @@ def test_it_is_what_reading_the_window_again_would_give(rejecting: Rig) -> None:
     replayed = rig.stream.table("events").commits()[key(0)]
     (read_again,) = rig.again().ingest(0)
     assert (replayed.content_hash, replayed.inputs_hash) == (read_again.content_hash, read_again.inputs_hash)
-    same = ("rejected", "delivered", "range", "receipt", "soft_rule_hits", "definition_hash", "contract")
+    same = (
+        "rejected",
+        "rejected_content",
+        "delivered",
+        "range",
+        "receipt",
+        "soft_rule_hits",
+        "definition_hash",
+        "contract",
+    )
     assert {k: replayed.details[k] for k in same} == {k: read_again.details[k] for k in same}
 
 
@@ -139,15 +148,15 @@ def test_a_replay_of_an_open_window_that_closed_meanwhile_gives_way(
     rig.keep(0.5)
     rig.ingest(0, now=0.5)
     late = under(rig, "lenient")
-    write = late.stream.quarantine.write
+    append = late.stream.quarantine.append
 
-    def close_first(rows: pl.DataFrame, window: str, attempt: str) -> int | None:
+    def close_first(files: Sequence[DataFile], attempt: str) -> int | None:
         rig.produce([event(2)], hour=0.5)
         rig.keep(1)
         rig.ingest(0)
-        return write(rows, window, attempt)
+        return append(files, attempt)
 
-    monkeypatch.setattr(late.stream.quarantine, "write", close_first)
+    monkeypatch.setattr(late.stream.quarantine, "append", close_first)
     assert replay(late.stream, [key(0)], "replay-1") == [Replayed(key(0), 0, 2)]
     assert rig.offsets(0) == [0, 3]
     assert rig.violations() == []
