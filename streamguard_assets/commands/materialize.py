@@ -20,6 +20,7 @@ from streamguard_assets.commands.output import (
     print_error,
     print_note,
     print_records,
+    print_warning,
     progress_bar,
 )
 from streamguard_assets.commands.streams import now, opened
@@ -138,6 +139,11 @@ def _sample(settings: Settings, name: str, count: int, start: str, output: Path 
     except OSError as error:  # a folder with files of somebody else, or one that cannot be written
         raise CommandError(f"--output {output}: {error}", ExitCode.USAGE) from error
     print_document(summary.as_document(), chosen_format(as_json))
+    if not summary.report["total_users"]:
+        print_warning(
+            f"no user has a score, so there is no training data: at least detection.min_users "
+            f"({settings.detection.min_users}) users with events are needed to compare"
+        )
 
 
 def _offsets(text: str) -> dict[int, int]:

@@ -1,10 +1,10 @@
-"""Windows as Dagster partitions, and which windows of one asset another one reads."""
+"""Windows as Dagster partitions."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from dagster import TimeWindowPartitionMapping, TimeWindowPartitionsDefinition
+from dagster import TimeWindowPartitionsDefinition
 
 from streamguard_assets.contracts.windows import KEY_FORMAT, Cadence
 from streamguard_assets.settings import Settings
@@ -23,11 +23,4 @@ def window_partitions(settings: Settings, stream: str) -> TimeWindowPartitionsDe
         cron_schedule=Cadence(settings.stream(stream).window_minutes).cron,
         timezone="UTC",
         end_offset=1,
-    )
-
-
-def lookback_mapping(windows: int) -> TimeWindowPartitionMapping:
-    """A window reads itself and the ``windows - 1`` before it; those before the start do not exist and are empty."""
-    return TimeWindowPartitionMapping(
-        start_offset=-(windows - 1), end_offset=0, allow_nonexistent_upstream_partitions=True
     )

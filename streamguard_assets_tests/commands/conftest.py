@@ -55,6 +55,7 @@ class Site:
             f"{ENV_PREFIX}KAFKA__REQUEST_TIMEOUT_MS": "20000",
             f"{ENV_PREFIX}STREAMS__SECURITY__TOPIC": self.topic,
             f"{ENV_PREFIX}KAFKA__TOPIC_PARTITIONS": "1",
+            f"{ENV_PREFIX}DETECTION__MIN_USERS": str(len(USERS)),
         }
 
     def run(self, *arguments: str) -> Answer:

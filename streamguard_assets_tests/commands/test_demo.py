@@ -29,7 +29,7 @@ READY = "Ctrl-C ends everything"
 
 @pytest.fixture
 def variables(machine: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a user with a state folder of their own. Fails if anything that knows the folder still runs."""
+    """The environment of a user with their own state folder. Fails if anything that knows the folder still runs."""
     nothing = tmp_path / "no-settings.toml"
     nothing.touch()
     yield {

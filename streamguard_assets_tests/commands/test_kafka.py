@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from streamguard_assets.cli import app
 from streamguard_assets.commands.exit_codes import ExitCode
-from streamguard_assets.commands.kafka import app
 from streamguard_assets.kafka.broker.info import BrokerInfo
 from streamguard_assets.kafka.broker.lifecycle import stop_broker
 from streamguard_assets.settings import environment_variable
@@ -32,7 +32,7 @@ def state(
 
 
 def _run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
+    return CliRunner().invoke(app, ["kafka", *arguments])
 
 
 @pytest.mark.broker

@@ -72,8 +72,16 @@ class TestMaterialize:
         assert (refused.status, refused.stdout) == (2, "")
         assert "thesis.txt" in refused.stderr or str(foreign) in refused.stderr
         users = pd.read_parquet(f"{sample}.parquet")  # as anybody reads it
+        assert answer.document["records"] == 40
         assert (users["total_events"].sum(), set(users["user"])) == (40, set(USERS))
+        assert "is_anomaly" in users.columns
         assert (sample / "_SUCCESS").exists()
+
+    def test_a_sample_of_too_few_users_says_why_it_has_no_training_data(self, site: Site, tmp_path: Path) -> None:
+        site.produce([event(n, past_hours(1)[0], "ada") for n in range(9)])
+        answer = site.run("materialize", "security", "--max-events", "9", "--output", str(tmp_path / "few"), "--json")
+        assert (answer.status, answer.document["total_users"]) == (0, 0)
+        assert "warning: no user has a score" in answer.stderr
 
     def test_windows_before_the_stream_are_named_as_empty(self, built_site: BuiltSite) -> None:
         early = (built_site.hours[0] - timedelta(hours=5)).isoformat()

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 from dagster import (
     AssetKey,
-    AssetMaterialization,
     AssetRecordsFilter,
     DagsterInstance,
     Definitions,
@@ -147,15 +147,15 @@ class Site:
                 assert self.launch(request).success
         raise AssertionError(f"no rest after {most} ticks: {[request.run_key for request in asked]}")
 
-    def materializations(self, asset: str) -> dict[str, list[AssetMaterialization]]:
-        """By window, what Dagster recorded of an asset, the newest first."""
+    def materializations(self, asset: str) -> dict[str, list[dict[str, Any]]]:
+        """By window, the metadata of what Dagster recorded of an asset, the newest first."""
         key = AssetKey([STREAM, asset])
-        found: dict[str, list[AssetMaterialization]] = {}
+        found: dict[str, list[dict[str, Any]]] = {}
         for record in self.instance.fetch_materializations(AssetRecordsFilter(key), limit=5_000).records:
             event = record.asset_materialization
             assert event is not None
             assert event.partition is not None
-            found.setdefault(event.partition, []).append(event)
+            found.setdefault(event.partition, []).append({name: value.value for name, value in event.metadata.items()})
         return found
 
 

@@ -25,7 +25,7 @@ def test_every_folder_of_the_configuration_is_inside_the_state_folder(brokerless
     assert all(Path(folder).is_relative_to(made.state) for folder in folders), folders
     # Beside the folders it is the file of the checkout.
     original = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
-    assert {key for key in written} == set(original)
+    assert set(written) == set(original)
     assert written["run_monitoring"] == original["run_monitoring"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from dagster import RunRequest, SkipReason, build_schedule_context
@@ -40,7 +41,7 @@ def test_there_is_one_tick_per_window_and_never_before_its_boundary_is_decided_i
 ) -> None:
     cadence = Cadence(minutes)
     found = ticks(schedule_cron(stream(minutes, grace_s)))
-    gaps = {later - earlier for earlier, later in zip(found, found[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(found)}
     assert gaps == {timedelta(minutes=minutes)}
     delay = found[0] - cadence.floor(found[0])
     if math.ceil(grace_s / 60) + 1 < min(minutes, 60):

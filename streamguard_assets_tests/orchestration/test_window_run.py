@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from dagster import DagsterEvent, EventLogEntry
 
 from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets.windows.stream import CODE_VERSION
 from streamguard_assets_tests.orchestration.conftest import SiteFactory
-from streamguard_assets_tests.orchestration.site import USERS
+from streamguard_assets_tests.orchestration.site import USERS, Site
 
 pytestmark = [pytest.mark.broker]
+
+CHECKED = "ASSET_CHECK_EVALUATION"
 
 
 def test_a_run_materializes_every_asset_of_every_window_and_says_what_it_did(site: SiteFactory) -> None:
@@ -22,33 +27,33 @@ def test_a_run_materializes_every_asset_of_every_window_and_says_what_it_did(sit
     for asset in GRAPH:
         recorded = here.materializations(asset)
         assert {window: len(events) for window, events in recorded.items()} == dict.fromkeys(here.windows(range(3)), 1)
-    events = {window: found[0].metadata for window, found in here.materializations("events").items()}
+    events = {window: found[0] for window, found in here.materializations("events").items()}
     for hour in range(3):
         said = events[here.window(hour)]
-        assert said["dagster/row_count"].value == 24
-        assert said["rejected"].value == hour
-        assert said["delivered"].value == 24 + hour
-        assert said["bytes"].value > 24 * 100
-        assert said["seconds"].value > 0
-        assert said["events_per_s"].value > 0
-        assert said["engine"].value == "polars"
-        assert said["code_version"].value == CODE_VERSION
-        assert said["complete"].value is True
-        assert said["attempt"].value.startswith(outcome.run_id)
-        assert "data:image/png;base64," in str(said["events_per_minute"].value)
-        held = said["range"].value["offsets"]
+        assert said["dagster/row_count"] == 24
+        assert said["rejected"] == hour
+        assert said["delivered"] == 24 + hour
+        assert said["bytes"] > 24 * 100
+        assert said["seconds"] > 0
+        assert said["events_per_s"] > 0
+        assert said["engine"] == "polars"
+        assert said["code_version"] == CODE_VERSION
+        assert said["complete"] is True
+        assert said["attempt"].startswith(outcome.run_id)
+        assert "data:image/png;base64," in str(said["events_per_minute"])
+        held = said["range"]["offsets"]
         assert sum(end - start for start, end in held.values()) == 24 + hour
-        quarantine = here.materializations("quarantine")[here.window(hour)][0].metadata
-        assert quarantine["dagster/row_count"].value == hour
+        quarantine = here.materializations("quarantine")[here.window(hour)][0]
+        assert quarantine["dagster/row_count"] == hour
     # One commit per window: the versions differ, and each names its own.
-    assert len({said["table_version"].value for said in events.values()}) == 3
-    scores = here.materializations("anomaly_scores")[here.window(2)][0].metadata
-    assert scores["users"].value == USERS
-    assert "data:image/png;base64," in str(scores["score_distribution"].value)
-    ranges = here.materializations("offset_ranges")[here.window(1)][0].metadata
-    assert (ranges["offsets_covered"].value, ranges["closed"].value) == (25, True)
-    summary = here.materializations("summary")[here.window(1)][0].metadata
-    assert summary["dagster/row_count"].value == USERS
+    assert len({said["table_version"] for said in events.values()}) == 3
+    scores = here.materializations("anomaly_scores")[here.window(2)][0]
+    assert scores["users"] == USERS
+    assert "data:image/png;base64," in str(scores["score_distribution"])
+    ranges = here.materializations("offset_ranges")[here.window(1)][0]
+    assert (ranges["offsets_covered"], ranges["closed"]) == (25, True)
+    summary = here.materializations("summary")[here.window(1)][0]
+    assert summary["dagster/row_count"] == USERS
 
 
 def test_the_checks_of_the_windows_follow_in_the_same_run_and_pass(site: SiteFactory) -> None:
@@ -58,7 +63,7 @@ def test_the_checks_of_the_windows_follow_in_the_same_run_and_pass(site: SiteFac
     outcome = here.run(range(2))
     assert outcome.success, outcome.failures
     logs = here.instance.all_logs(outcome.run_id)
-    evaluations = [e.dagster_event.asset_check_evaluation_data for e in logs if _is_check(e)]
+    evaluations = [e.asset_check_evaluation_data for e in _events(logs) if e.event_type_value == CHECKED]
     keys = here.definitions.resolve_asset_graph().asset_check_keys
     assert {each.asset_check_key for each in evaluations} == set(keys)
     failed = [each for each in evaluations if not each.passed]
@@ -85,7 +90,7 @@ def test_a_window_that_retention_took_is_reported_and_the_others_are_built_and_r
     assert set(here.materializations("events")) == {here.window(2)}
     assert set(here.materializations("quarantine")) == {here.window(2)}
     step = here.instance.all_logs(outcome.run_id)
-    failed = next(e.dagster_event for e in step if e.dagster_event and e.dagster_event.is_step_failure)
+    failed = next(event for event in _events(step) if event.is_step_failure)
     user = failed.step_failure_data.user_failure_data
     assert user is not None
     assert user.metadata["failed_windows"].value == here.windows([0, 1])
@@ -117,8 +122,8 @@ def test_a_window_before_the_start_is_empty(site: SiteFactory) -> None:
     outcome = here.run(range(4))  # its definitions were loaded before anybody knew that the stream begins at hour 2
     assert outcome.success, outcome.failures
     assert set(here.stream.table("events").commits()) == set(here.windows([2, 3]))
-    said = here.materializations("offset_ranges")[here.window(1)][0].metadata
-    assert "before the start" in str(said["state"].value)
+    said = here.materializations("offset_ranges")[here.window(1)][0]
+    assert "before the start" in str(said["state"])
 
 
 def test_a_run_over_the_same_windows_again_gives_the_same_contents(site: SiteFactory) -> None:
@@ -133,7 +138,7 @@ def test_a_run_over_the_same_windows_again_gives_the_same_contents(site: SiteFac
     assert len(first) == 5 * 2
 
 
-def _contents(here) -> dict[tuple[str, str], str]:
+def _contents(here: Site) -> dict[tuple[str, str], str]:
     return {
         (asset, window): commit.content_hash
         for asset in ("events", "user_features", "anomaly_model", "anomaly_scores", "training_data")
@@ -141,5 +146,5 @@ def _contents(here) -> dict[tuple[str, str], str]:
     }
 
 
-def _is_check(entry) -> bool:
-    return entry.dagster_event is not None and entry.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
+def _events(entries: Sequence[EventLogEntry]) -> list[DagsterEvent]:
+    return [entry.dagster_event for entry in entries if entry.dagster_event is not None]

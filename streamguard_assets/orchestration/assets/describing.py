@@ -14,7 +14,6 @@ from dagster import (
     AssetSpec,
     BackfillPolicy,
     MetadataValue,
-    PartitionMapping,
     TableColumn,
     TableColumnConstraints,
     TableColumnDep,
@@ -26,9 +25,9 @@ from dagster import (
 
 from streamguard_assets.contracts.registry import contract
 from streamguard_assets.contracts.schemas import COMMENT
-from streamguard_assets.orchestration.partitions import lookback_mapping, window_partitions
+from streamguard_assets.orchestration.partitions import window_partitions
 from streamguard_assets.settings import Settings
-from streamguard_assets.windows.graph import GRAPH, Reach
+from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets.windows.lineage import column_sources
 from streamguard_assets.windows.stream import CODE_VERSION
 from streamguard_assets.windows.tables import table_schema
@@ -80,20 +79,15 @@ class AssetStyle:
             "code_version": CODE_VERSION,
             "tags": {"streamguard/stream": self.stream},
             "metadata": self._metadata(asset),
-            "deps": [self._dep(parent, reach) for parent, reach in node.parents.items()],
+            "deps": [self._dep(parent) for parent in node.parents],
         }
 
-    def _dep(self, parent: str, reach: Reach) -> AssetDep:
-        return AssetDep(self.key(parent), partition_mapping=self._mapping(reach))
-
-    def _mapping(self, reach: Reach) -> PartitionMapping | None:
-        match reach:
-            case Reach.SAME:
-                return None
-            case Reach.LOOKBACK:
-                return lookback_mapping(self.settings.stream(self.stream).lookback_windows)
-            case Reach.TRAINING:
-                return lookback_mapping(self.settings.detection.training_windows)
+    def _dep(self, parent: str) -> AssetDep:
+        # By its own window only, also where a window reads a lookback. With a mapping over the lookback, a backfill
+        # of a week would also rebuild the 23 windows after it (the 167 for the model), in a second run: Dagster joins
+        # assets in one run only when they target the same windows. And it looks up the data version of each mapped
+        # window. What a lookback changes downstream is found by the plan, by content.
+        return AssetDep(self.key(parent))
 
     def _metadata(self, asset: str) -> dict[str, Any]:
         metadata: dict[str, Any] = {
