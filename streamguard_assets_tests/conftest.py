@@ -59,6 +59,8 @@ def machine() -> Iterator[dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in variables:
             patch.delenv(name)
+        # An ephemeral instance has no configuration file that says so.
+        patch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
         yield jvm
 
 

@@ -91,7 +91,8 @@ def _write_version(draft: Path, name: str, frame: pl.DataFrame, report: Mapping[
         part.parent.mkdir(parents=True)
         labelled.filter(pl.col(LABEL) == label).write_parquet(part, compression="zstd")
     labelled.write_parquet(draft / "users.parquet", compression="zstd")
-    document = {**report, "users_without_verdict": frame.height - labelled.height}
+    dropped = frame.height - labelled.height
+    document = {**report, "users_without_verdict": report.get("users_without_verdict", 0) + dropped}
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "anomaly_report.json").write_text(text + "\n", encoding="utf-8")
     (folder / "_SUCCESS").touch()

@@ -140,7 +140,7 @@ def build_training_data(stream: Stream, window: str, attempt: str) -> WindowComm
     features = stream.table("user_features").scan([window]).collect()
     scores = stream.table("anomaly_scores").scan([window]).collect()
     frame = training_frame(features, scores, feature_names(stream.contract.event_types))
-    report = anomaly_report(frame)
+    report = {**anomaly_report(frame), "users_without_verdict": features.height - frame.height}
     folder = export_training_data(stream.exports_folder, window, frame, report)
     details = {
         "folder": str(folder),

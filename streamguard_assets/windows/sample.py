@@ -74,7 +74,7 @@ def run_sample(stream: Stream, count: int, start: SampleStart, folder: Path) -> 
     watch.lap("features")
     frame = _scored(features, stream.contract, stream.settings.detection, covered)
     watch.lap("model_and_scores")
-    report = anomaly_report(frame)
+    report = {**anomaly_report(frame), "users_without_verdict": features.height - frame.height}
     written = write_training_data(folder, frame, report)
     watch.lap("write")
     return SampleSummary(

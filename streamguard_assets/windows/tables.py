@@ -40,9 +40,9 @@ def table_schema(asset: str, contract: Contract) -> pa.Schema:
         case "user_features":
             return _user_features(contract)
         case "anomaly_model":
-            return _arrow(MODEL_SCHEMA)
+            return _arrow(MODEL_SCHEMA, MODEL_COLUMNS)
         case "anomaly_scores":
-            return _arrow(SCORE_SCHEMA)
+            return _arrow(SCORE_SCHEMA, SCORE_COLUMNS)
         case "training_data":
             return _training_data(contract)
         case "summary":
@@ -50,6 +50,31 @@ def table_schema(asset: str, contract: Contract) -> pa.Schema:
         case _:
             raise KeyError(f"no asset {asset!r} in a stream's graph")
 
+
+SCORE_COLUMNS: Mapping[str, str] = {
+    "window": "the window whose users are scored, by their features over the lookback that ends with it",
+    "user": "account that acted, or was tried",
+    "anomaly_score": "score of the original paper, 0 to 1, higher is odder; null when there are too few users",
+    "anomaly_score_normalized": "the score stretched to 0–1 within the window",
+    "is_anomaly": "whether the score lies above the threshold",
+    "threshold": "the score above which a user is anomalous",
+    "reasons": "the three features that contributed most: the user's value, the usual one, the share of the score",
+    "unscored_reason": "why there is no score",
+    "model_version": "hash of all that decides a score; names a row of anomaly_model",
+    "feature_hash": "hash of the feature definitions",
+    "events_version": "Delta version of events that the features were computed from",
+    "offset_ranges": "the offsets that the lookback covers, as JSON",
+}
+MODEL_COLUMNS: Mapping[str, str] = {
+    "window": "the window as of which the model was fitted",
+    "model_version": "hash of all that decides a score",
+    "model": "the isolation forest in skops' format",
+    "metadata": "features, medians, threshold, versions of the libraries, as JSON",
+    "rows": "feature rows that it was fitted on",
+    "windows": "windows whose features it was fitted on",
+    "feature_hash": "hash of the feature definitions",
+    "tree_hash": "hash of the trees: equal forests have the same, whatever their bytes",
+}
 
 SUMMARY_SCHEMA = pa.schema(
     [
@@ -98,5 +123,6 @@ def _feature_field(feature: Feature) -> pa.Field:
     return pa.field(feature.name, kind, metadata={COMMENT: text})
 
 
-def _arrow(schema: dict[str, pl.DataType]) -> pa.Schema:
-    return pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+def _arrow(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, str]) -> pa.Schema:
+    plain = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    return pa.schema([field.with_metadata({COMMENT: descriptions[field.name]}) for field in plain])

@@ -114,7 +114,7 @@ def _table_schema(schema: pa.Schema) -> TableSchema:
         columns=[
             TableColumn(
                 name=field.name,
-                type=str(field.type),
+                type=str(field.type).replace("large_", ""),  # Arrow's offsets are no concern of a reader
                 description=(field.metadata or {}).get(COMMENT, b"").decode() or None,
                 constraints=TableColumnConstraints(nullable=field.nullable),
             )
