@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 15.0) -> bool:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 15.0, interval_s: float = 0.02) -> bool:
     """Whether ``condition`` came true in time; other processes give no event that could be waited for."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(interval_s)
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -57,27 +57,10 @@ def dagster_instance(settings: Settings) -> Iterator[DagsterInstance]:
         with DagsterInstance.get() as instance:
             yield instance
         return
-    with (
-        _variables({environment_variable("state_dir"): str(settings.state)}),
-        DagsterInstance.from_config(str(dagster_home(settings))) as instance,
-    ):
+    with DagsterInstance.from_config(str(dagster_home(settings))) as instance:
         yield instance
 
 
 def _configuration_text() -> str:
     """The instance's configuration; ``dagster.yaml`` beside the package is a link to the same file."""
     return (files("streamguard_assets.deploy") / CONFIGURATION).read_text()
-
-
-@contextmanager
-def _variables(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -68,7 +68,7 @@ class Page:
             found.update(self.ask(BACKFILL, id=launched["backfillId"]))
             return found["status"] not in {"REQUESTED", "CANCELING", "FAILING"}
 
-        assert wait_until(is_over, BACKFILL_TIMEOUT_S), found
+        assert wait_until(is_over, BACKFILL_TIMEOUT_S, interval_s=1.0), found
         assert found["status"] == "COMPLETED_SUCCESS", found
         return found["runs"]
 
