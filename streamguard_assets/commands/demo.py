@@ -56,19 +56,22 @@ def demo(
     _refuse_own_cluster(settings)
     print_note(f"everything of this demo is kept in {settings.state}; `streamguard reset` deletes it")
     print_note("starting Kafka (the first time, its jars are fetched: 44 MB) …")
-    with kafka_for(settings) as servers:
+    with StopRequest() as stop, kafka_for(settings) as servers:
         print_note(f"Kafka is ready at {servers}")
         prepare_topics(settings)
         stream = opened(settings, STREAM)
+        stop.raise_if_asked()
         _fill(stream, seed)
+        stop.raise_if_asked()
         _build(settings, stream)
-        # Only from here on: Ctrl-C during a step above ends that step, and the broker with it.
-        with StopRequest() as stop, machine(settings, servers) as (state, services):
+        stop.raise_if_asked()
+        with machine(settings, servers) as (state, services):
             _show_findings(stream)
             _show_pages(stream, state, once)
             if once:
                 return
             with _Trickle(stream, seed):
+                stop.end_in_order()
                 print_note("\nEvents trickle in, and the sensor builds windows as they close. Ctrl-C ends everything.")
                 stop.wait_beside(services)
                 print_note("ending …")

@@ -127,14 +127,15 @@ def _announced(settings: Settings) -> Iterator[None]:
 class StopRequest:
     """Ctrl-C or SIGTERM while everything runs, turned into an event: children are ended in order, without a traceback.
 
-    Before ``wait_beside`` there is nothing to end in order yet: either signal interrupts what is being started, at
-    once. So does a second one afterwards: the person does not want to wait. Handlers are set also where the shell
+    Before ``end_in_order`` there is nothing to end in order yet: either signal interrupts what is being started, at
+    once. So does a second one afterwards: the person does not want to wait. A signal whose interrupt was lost, as it
+    is inside a callback of a C library, is found by ``raise_if_asked``, at the next step. Handlers are set also where the shell
     had SIGINT ignored (``command &`` in a script).
     """
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self._waiting = False
+        self._in_order = False
 
     def __enter__(self) -> StopRequest:
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -145,9 +146,20 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.event.is_set() or not self._waiting:
-            raise KeyboardInterrupt
+        interrupts = self.event.is_set() or not self._in_order
         self.event.set()
+        if interrupts:
+            raise KeyboardInterrupt
+
+    def raise_if_asked(self) -> None:
+        """Between two steps of a preparation: ``KeyboardInterrupt`` when a signal came."""
+        if self.event.is_set() and not self._in_order:
+            raise KeyboardInterrupt
+
+    def end_in_order(self) -> None:
+        """From now on a signal ends what runs in order; before the person is told that all runs."""
+        self.raise_if_asked()
+        self._in_order = True
 
     def wait_beside(self, services: DagsterServices) -> None:
         """Return when asked to stop.
@@ -155,7 +167,7 @@ class StopRequest:
         Raises:
             ProcessError: a Dagster process ended by itself; names it and its log.
         """
-        self._waiting = True
+        self.end_in_order()
         while not self.event.wait(WATCH_INTERVAL_S):
             if (ended := services.ended()) is not None:
                 raise ProcessError(f"{ended.name} ended by itself with code {ended.poll()}; see {ended.log_file}")

@@ -58,6 +58,7 @@ def up(
         with StopRequest() as stop, kafka_for(settings) as servers:
             prepare_topics(settings)
             with machine(settings, servers) as (_, services):
+                stop.end_in_order()
                 _show(settings, as_json)
                 print_note("Ctrl-C ends everything.")
                 stop.wait_beside(services)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 import yaml
 
 from streamguard_assets.orchestration.instance import process_environment
@@ -52,31 +53,36 @@ class DagsterServices:
             ProcessError: one of them ended or is not ready in time; names its log.
         """
         host = self._settings.dagster.host
-        code_port, web_port = free_port(host), self._settings.dagster.port or free_port(host, USUAL_PORT)
+        code_port = free_port(host)
         workspace = self._write_workspace(host, code_port)
-        dagster = ["-m", "dagster"]
         self._on_step("code server")
+        module = ["-m", "streamguard_assets.definitions"]
         server = self._own(
-            "code-server",
-            [
-                *dagster,
-                "code-server",
-                "start",
-                "-h",
-                host,
-                "-p",
-                str(code_port),
-                "-m",
-                "streamguard_assets.definitions",
-            ],
+            "code-server", ["-m", "dagster", "code-server", "start", "-h", host, "-p", str(code_port), *module]
         )
-        self._wait_until(server, lambda: _accepts(host, code_port))
+        self._wait_until(server, lambda: _listens(server, code_port))
         self._on_step("daemon and UI")
         self._own("daemon", ["-m", "dagster._daemon", "run", "-w", str(workspace)])
-        web = self._own("webserver", ["-m", "dagster_webserver", "-h", host, "-p", str(web_port), "-w", str(workspace)])
-        url = f"http://{host}:{web_port}"
-        self._wait_until(web, lambda: _answers(f"{url}/server_info"))
-        return Pages(url)
+        return Pages(self._start_ui(host, workspace))
+
+    def _start_ui(self, host: str, workspace: Path) -> str:
+        """Start the UI and give its address. A usual port that another takes meanwhile is given up for a free one."""
+        wanted = self._settings.dagster.port
+        port = wanted or free_port(host, USUAL_PORT)
+        ui = self._own_ui(host, port, workspace)
+        try:
+            self._wait_until(ui, lambda: _listens(ui, port) and _answers(f"http://{host}:{port}/server_info"))
+        except ProcessError:
+            if wanted or ui.poll() is None:
+                raise
+            self._started.remove(ui)
+            port = free_port(host)
+            second = self._own_ui(host, port, workspace)
+            self._wait_until(second, lambda: _listens(second, port) and _answers(f"http://{host}:{port}/server_info"))
+        return f"http://{host}:{port}"
+
+    def _own_ui(self, host: str, port: int, workspace: Path) -> OwnedProcess:
+        return self._own("webserver", ["-m", "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace)])
 
     def ended(self) -> OwnedProcess | None:
         """A process that has ended although it should run, or None."""
@@ -138,11 +144,22 @@ def free_port(host: str, preferred: int = 0) -> int:
     raise ProcessError(f"no free port on {host}")
 
 
-def _accepts(host: str, port: int) -> bool:
+def _listens(process: OwnedProcess, port: int) -> bool:
+    """Whether ``process`` or one of its children listens on ``port``.
+
+    That somebody answers there is not enough: it may be a stranger's, who took the port between our look and our use.
+    """
+    root = process.identity.process()
+    if root is None:
+        return False
     try:
-        with socket.create_connection((host, port), timeout=1.0):
-            return True
-    except OSError:
+        family = [root, *root.children(recursive=True)]
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            for member in family
+            for connection in member.net_connections(kind="tcp")
+        )
+    except psutil.NoSuchProcess:  # one of them ended while we looked
         return False
 
 

@@ -125,7 +125,7 @@ def test_ctrl_c_ends_all_of_it_in_order(variables: dict[str, str], tmp_path: Pat
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait()
+        process.communicate()  # also closes the pipes, which would be missed in another test
     deadline = time.monotonic() + 30
     while _processes_of(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.2)  # a guard ends after its child: nothing announces it

@@ -142,7 +142,7 @@ def test_up_detached_runs_everything_and_down_leaves_nothing(streamguard: Comman
 
     status, out, error = finished(streamguard("down", "--json"))
     assert (status, json.loads(out)) == (0, {"stopped": True}), error
-    assert running_on(state) == [], described(state)
+    nothing_left(state)
     assert not (state / "up.json").exists()
     assert json.loads(finished(streamguard("down", "--json"))[1]) == {"stopped": False}
 
@@ -163,7 +163,7 @@ def test_after_a_kill_nothing_lives_on_not_even_a_run_and_up_starts_again(stream
     assert second["pid"] != first["pid"]
     assert instigators(second["dagster_url"])["security_sensor"] == "RUNNING"
     assert finished(streamguard("down"))[0] == 0
-    assert running_on(state) == [], described(state)
+    nothing_left(state)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_up_in_the_foreground_ends_when_asked(
     status, out, error = finished(process, GONE_S)
     assert status == 0, error
     assert json.loads(out)["pid"] == pid
-    assert running_on(state) == [], described(state)
+    nothing_left(state)
 
 
 def test_a_signal_while_it_starts_ends_it_at_once(streamguard: Command, state: Path) -> None:
