@@ -157,7 +157,13 @@ class StreamSettings(Section):
     )
     max_attempts: int = Field(3, ge=1, description="times a failing window is tried before it is left to a person")
     max_windows_per_run: int = Field(168, ge=1, description="most windows that one run of the sensor takes")
-    dead_letter_topic: str | None = Field(None, description="topic that rejected records are also sent to")
+    dead_letter_topic: str | None = Field(
+        None,
+        min_length=1,
+        max_length=249,
+        pattern=r"^[a-zA-Z0-9._-]+$",
+        description="topic that rejected records are also sent to",
+    )
 
 
 class SparkSettings(Section):
@@ -230,6 +236,12 @@ class Settings(BaseSettings):
             if topics.count(topic) > 1:
                 names = sorted(n for n, s in self.streams.items() if s.topic == topic)
                 raise ValueError(f"streams {', '.join(names)} share the topic {topic!r}; each needs its own")
+        for name, stream in self.streams.items():
+            # Rejected records would come back as new records, be rejected again, and so on without end.
+            if stream.dead_letter_topic in topics:
+                raise ValueError(
+                    f"streams.{name}.dead_letter_topic is {stream.dead_letter_topic!r}, the topic of a stream"
+                )
         return self
 
     @classmethod

@@ -106,6 +106,14 @@ class TestStreams:
         toml('[streams.audit]\ntopic = "security-events"\ncontract = "security"')
         assert "streams audit, security share the topic 'security-events'" in failure()
 
+    def test_dead_letters_into_the_topic_of_a_stream_are_refused(self) -> None:
+        toml('[streams.security]\ndead_letter_topic = "security-events"')
+        assert "streams.security.dead_letter_topic is 'security-events', the topic of a stream" in failure()
+
+    def test_a_dead_letter_topic_that_kafka_would_refuse_is_refused(self) -> None:
+        toml('[streams.security]\ndead_letter_topic = "bad topic!"')
+        assert "streams.security.dead_letter_topic" in failure()
+
     def test_a_bad_stream_name_is_refused_where_it_stands(self) -> None:
         toml('[streams."Audit Log"]\ntopic = "audit"\ncontract = "security"')
         assert "streams.Audit Log" in (text := failure())

@@ -129,8 +129,8 @@ class StopRequest:
 
     Before ``end_in_order`` there is nothing to end in order yet: either signal interrupts what is being started, at
     once. So does a second one afterwards: the person does not want to wait. A signal whose interrupt was lost, as it
-    is inside a callback of a C library, is found by ``raise_if_asked``, at the next step. Handlers are set also where the shell
-    had SIGINT ignored (``command &`` in a script).
+    is inside a callback of a C library, is found by ``raise_if_asked``, at the next step. Handlers are set also where
+    the shell had SIGINT ignored (``command &`` in a script).
     """
 
     def __init__(self) -> None:

@@ -121,4 +121,6 @@ def _malformed(message: str, value: bytes) -> Rejection:
     if any(escape["lone"] for escape in _ESCAPE.finditer(value)):
         code: Code = "lone_surrogate"
         return Rejection(code, "a \\u escape is half of a surrogate pair, which no text can hold", "$")
-    return Rejection("not_json", message[:1].lower() + message[1:])
+    # "Input data …" goes on after a colon elsewhere; "JSON is malformed" keeps its capitals.
+    reason = message if message[1:2].isupper() else message[:1].lower() + message[1:]
+    return Rejection("not_json", reason)

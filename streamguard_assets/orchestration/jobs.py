@@ -6,6 +6,7 @@ from dagster import AssetKey, AssetSelection, in_process_executor
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition, define_asset_job
 
 from streamguard_assets.orchestration.runs import STREAM_TAG
+from streamguard_assets.windows.checks import CHECKS
 
 
 def windows_job_name(stream: str) -> str:
@@ -43,4 +44,4 @@ def checks_job(stream: str) -> UnresolvedAssetJobDefinition:
     )
 
 
-CHECKED_ASSETS = ("offset_ranges", "events", "quarantine", "user_features", "anomaly_scores")
+CHECKED_ASSETS = tuple(dict.fromkeys(check.asset for check in CHECKS))

@@ -25,7 +25,9 @@ from streamguard_assets.lake.schema import WINDOW, polars_schema
 from streamguard_assets.lake.tables import stored_schema
 from streamguard_assets.windows.conservation import table_violations
 from streamguard_assets.windows.gaps import built_gaps
+from streamguard_assets.windows.graph import DERIVED_ASSETS
 from streamguard_assets.windows.stream import Stream
+from streamguard_assets.windows.tables import RUN_DEPENDENT_COLUMNS
 
 SHARE_UNIT = "share"
 BATCH_ROWS = 100_000
@@ -250,6 +252,25 @@ def _freshness(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
     return [Finding(newest, f"ended {age} ago; the limit is {limit}")], facts
 
 
+def _derived_content(asset: str) -> Callable[[CheckScope], tuple[list[Finding], dict[str, Any]]]:
+    """The check of one derived asset: its rows are those that were committed, none more, none less, none altered."""
+
+    def find(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
+        table = scope.stream.table(asset)
+        commits, of_events = table.commits(), scope.stream.table("events").commits()
+        # A window without events of its own has derived rows too, and no check of ``events`` would name it.
+        wanted = [window for window in sorted(commits) if window in scope.windows or window not in of_events]
+        findings = []
+        for window in wanted:
+            content = _content_of(table.scan([window]), RUN_DEPENDENT_COLUMNS.get(asset, ()))
+            if content != commits[window].content_hash:
+                text = f"its rows hash to {content}, and were committed as {commits[window].content_hash}"
+                findings.append(Finding(window, text))
+        return findings, {"windows": len(wanted)}
+
+    return find
+
+
 CHECKS: tuple[Check, ...] = (
     Check("ledger_contiguity", "offset_ranges", True, _ledger_contiguity.__doc__ or "", _ledger_contiguity),
     Check("conservation", "events", True, _conservation.__doc__ or "", _conservation),
@@ -259,16 +280,20 @@ CHECKS: tuple[Check, ...] = (
     Check("feature_ranges", "user_features", False, _feature_ranges.__doc__ or "", _feature_ranges),
     Check("score_ranges", "anomaly_scores", False, _score_ranges.__doc__ or "", _score_ranges),
     Check("freshness", "events", False, _freshness.__doc__ or "", _freshness),
+    *(
+        Check(f"{asset}_content", asset, True, "The rows are those that were committed.", _derived_content(asset))
+        for asset in DERIVED_ASSETS
+    ),
 )
-"""Every check. The first three are also enforced before the commit that they prove."""
+"""Every check. What must hold of ``events`` is also enforced before the commit that it proves."""
 
 
-def _content_of(rows: pl.LazyFrame) -> str:
+def _content_of(rows: pl.LazyFrame, exclude: Sequence[str] = ()) -> str:
     """The content hash of a window, batch by batch: a window need not fit into memory to be proven."""
     counted, total = 0, 0
     # Without the window: content is hashed as files hold it, and in a table's folders the window is in their names.
     for batch in rows.drop(WINDOW).collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
-        counted, total = counted + batch.height, combine([total, content_hash(batch)])
+        counted, total = counted + batch.height, combine([total, content_hash(batch, exclude)])
     return format_content(counted, total)
 
 

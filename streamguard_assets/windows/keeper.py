@@ -7,7 +7,7 @@ offsets are the log's start.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from streamguard_assets.contracts.offsets import Boundary, OffsetRange, range_between
@@ -21,8 +21,17 @@ from streamguard_assets.kafka.boundaries import (
 from streamguard_assets.kafka.errors import TopicRecreated
 from streamguard_assets.kafka.offsets import last_stable_offsets
 from streamguard_assets.kafka.topics import topic_id
+from streamguard_assets.settings import environment_variable
 from streamguard_assets.windows.stream import Stream, decided_start, store_start
 from streamguard_assets.windows.view import LedgerWindow
+
+EARLIEST_PLAUSIBLE_START = datetime(2000, 1, 1, tzinfo=UTC)
+"""One record stamped in seconds where milliseconds are meant lies in 1970, and would give a ledger of half a million
+hours that can never be cut back."""
+
+
+class ImplausibleStartError(Exception):
+    """The oldest record is stamped so long ago that a stream must not begin there unasked."""
 
 
 class NoRecordsYetError(Exception):
@@ -128,6 +137,11 @@ def _start(stream: Stream, now: datetime) -> Boundary:
         raise NoRecordsYetError(
             f"topic {stream.topic!r} holds no records yet, and streams.{stream.name}.start is not set: "
             "produce something first, or set the start"
+        )
+    if oldest < EARLIEST_PLAUSIBLE_START:
+        raise ImplausibleStartError(
+            f"the oldest record of topic {stream.topic!r} is stamped {oldest:%F %R}, and the stream would begin there "
+            f"for good; set {environment_variable(f'streams.{stream.name}.start')} to where it really begins"
         )
     return log_start_boundary(stream.connection, stream.topic, stream.cadence.floor(oldest))
 

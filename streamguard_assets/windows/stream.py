@@ -29,7 +29,7 @@ from streamguard_assets.lake.quarantine import Quarantine
 from streamguard_assets.lake.schema import polars_schema
 from streamguard_assets.lake.tables import stored_schema, table_exists
 from streamguard_assets.lake.window_table import WindowTable
-from streamguard_assets.settings import Settings, StreamSettings
+from streamguard_assets.settings import Settings, SettingsError, StreamSettings
 from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets.windows.tables import RUN_DEPENDENT_COLUMNS, table_schema
 
@@ -130,7 +130,10 @@ def open_stream(settings: Settings, name: str, location: LakeLocation) -> Stream
     Raises:
         SettingsError: there is no such stream.
     """
-    settings.stream(name)
+    try:
+        contract(settings.stream(name).contract)
+    except LookupError as unknown:
+        raise SettingsError(f"streams.{name}.contract: {unknown}") from None
     return Stream(name, settings, location, lambda: kafka_connection(settings))
 
 

@@ -11,12 +11,13 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from streamguard_assets.windows.checks import CHECKS, CheckScope, committed_windows, run_checks
+from streamguard_assets.windows.graph import DERIVED_ASSETS
 from streamguard_assets_tests.windows.conftest import RigFactory
 from streamguard_assets_tests.windows.rig import Rig, at, event, key
 
 pytestmark = [pytest.mark.broker]
 
-MUST_HOLD = {"ledger_contiguity", "conservation", "schema"}
+MUST_HOLD = {"ledger_contiguity", "conservation", "schema", *(f"{asset}_content" for asset in DERIVED_ASSETS)}
 
 
 def filled(rig: Rig) -> Rig:
@@ -57,6 +58,17 @@ def test_a_healthy_stream_passes_what_must_hold(rig: Rig) -> None:
     }
     assert results["conservation"].facts == {"windows": 2, "offsets_proven": 29}
     assert results["ledger_contiguity"].facts == {"boundaries": 4, "windows": 2}
+
+
+@pytest.mark.parametrize("asset", DERIVED_ASSETS)
+def test_rows_taken_out_of_a_derived_table_are_found(rig: Rig, asset: str) -> None:
+    filled(rig)
+    rig.derive(0, 2)
+    assert rig.again().checks()[f"{asset}_content"].passed
+    table = raw_table(rig, asset)
+    some = table.to_pyarrow_table()["window"][0].as_py()
+    table.delete(f"\"window\" = '{some}'")
+    assert [finding.window for finding in rig.again().checks()[f"{asset}_content"].findings] == [some]
 
 
 def test_a_stream_that_has_not_begun_passes_what_must_hold(rig: Rig) -> None:

@@ -11,8 +11,9 @@ import pytest
 from streamguard_assets.contracts.windows import window_key
 from streamguard_assets.kafka.errors import TopicRecreated, UnknownTopic
 from streamguard_assets.kafka.topics import add_partitions, delete_topic
-from streamguard_assets.settings import Settings
+from streamguard_assets.settings import Settings, SettingsError
 from streamguard_assets.windows.keeper import (
+    ImplausibleStartError,
     NoRecordsYetError,
     closed_windows,
     missing_windows,
@@ -44,6 +45,19 @@ def test_a_configured_start_passes_over_what_is_older(make_rig: RigFactory) -> N
     rig.keep(3)
     assert [dict(b.offsets) for b in rig.stream.ledger.boundaries()] == [{0: 10, 1: 0}, {0: 15, 1: 0}]
     assert rig.stream.first_window == key(2)
+
+
+def test_a_record_stamped_in_seconds_does_not_begin_a_stream_in_1970(make_rig: RigFactory) -> None:
+    rig = make_rig()
+    rig.writer.write(rig.topic, [int(START.timestamp())])
+    with pytest.raises(ImplausibleStartError, match=r"1970-01-\d\d .*STREAMGUARD_STREAMS__SECURITY__START"):
+        rig.keep(1)
+    assert rig.stream.ledger.boundaries() == []
+
+
+def test_a_contract_that_is_not_there_is_refused_by_its_key(make_rig: RigFactory) -> None:
+    with pytest.raises(SettingsError, match=r"streams\.security\.contract: there is no contract 'nope'"):
+        make_rig(stream={"contract": "nope"})
 
 
 def test_a_stream_without_records_and_start_has_not_begun(rig: Rig) -> None:
