@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from streamguard_assets.commands.exit_codes import exit_on_error
 from streamguard_assets.commands.machine import (
     StopRequest,
     kafka_for,
@@ -49,30 +48,28 @@ def up(
         streamguard up             stay in the foreground
         streamguard up --detach    return when ready
     """
-    with exit_on_error():
-        settings = load_settings()
-        if detach:
-            _up_detached(settings)
+    settings = load_settings()
+    if detach:
+        _up_detached(settings)
+        _show(settings, as_json)
+        return
+    with StopRequest() as stop, kafka_for(settings) as servers:
+        prepare_topics(settings)
+        with machine(settings, servers) as (_, services):
+            stop.end_in_order()
             _show(settings, as_json)
-            return
-        with StopRequest() as stop, kafka_for(settings) as servers:
-            prepare_topics(settings)
-            with machine(settings, servers) as (_, services):
-                stop.end_in_order()
-                _show(settings, as_json)
-                print_note("Ctrl-C ends everything.")
-                stop.wait_beside(services)
-                print_note("ending …")
+            print_note("Ctrl-C ends everything.")
+            stop.wait_beside(services)
+            print_note("ending …")
 
 
 def down(as_json: JsonOption = False) -> None:
     """End everything that `streamguard up` started. (What a killed `up` leaves ends by itself, within a minute.)"""
-    with exit_on_error():
-        stopped = stop_detached(pid_file(load_settings()), DOWN_GRACE_S)
-        if as_json:
-            print_json({"stopped": stopped})
-        else:
-            print_text("everything has ended" if stopped else "nothing was running")
+    stopped = stop_detached(pid_file(load_settings()), DOWN_GRACE_S)
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        print_text("everything has ended" if stopped else "nothing was running")
 
 
 def _up_detached(settings: Settings) -> None:
