@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from msgspec import inspect
 
-from streamguard_assets.contracts.fields import INT64_BOUNDS, TIMESTAMP_BOUNDS_MS, Record
+from streamguard_assets.contracts.fields import INT32_BOUNDS, INT64_BOUNDS, TIMESTAMP_BOUNDS_MS, Record
 
-Kind = Literal["text", "integer", "number", "boolean", "timestamp", "group"]
+Kind = Literal["text", "integer32", "integer", "number", "boolean", "timestamp", "date", "group"]
+"""``integer`` has 64 bits. A ``date`` is never read from a record: only a derived column is one."""
 
 EXTRA = "extra"
 RESERVED_NAMES = frozenset({EXTRA, "window", "kafka_partition", "kafka_offset", "kafka_timestamp"})
@@ -45,6 +46,11 @@ class Column:
 def extra_column(of: str) -> Column:
     """The column that keeps the members of ``of`` that the contract does not name."""
     return Column(EXTRA, "text", False, f"JSON object of the fields of {of} that the contract does not name")
+
+
+def date_column(name: str, of: str) -> Column:
+    """The column that holds the UTC date of the instant in ``of``; by it readers skip days."""
+    return Column(name, "date", True, f"UTC date of `{of}`")
 
 
 def columns_of(event: type[Record]) -> tuple[Column, ...]:
@@ -114,12 +120,15 @@ def _kind(types: list[inspect.Type], place: str) -> Kind:
             return "group"
         case [inspect.IntType(gt=None, ge=low, lt=None, le=high, multiple_of=None)] if (low, high) == INT64_BOUNDS:
             return "integer"
+        case [inspect.IntType(gt=None, ge=low, lt=None, le=high, multiple_of=None)] if (low, high) == INT32_BOUNDS:
+            return "integer32"
         case [inspect.DateTimeType()]:
             return "timestamp"
         case [inspect.IntType(ge=low, le=high), inspect.DateTimeType()] if (low, high) == TIMESTAMP_BOUNDS_MS:
             return "timestamp"
     names = " | ".join(type(option).__name__ for option in types)
-    raise TypeError(f"{place}: {names} has no column; use str, bool, float, Int64, Timestamp or a Record, unbounded")
+    allowed = "str, bool, float, Int32, Int64, Timestamp, ZonedTimestamp or a Record, unbounded"
+    raise TypeError(f"{place}: {names} has no column; use {allowed}")
 
 
 def groups_of(record: type[Record]) -> dict[str, type[Record]]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from streamguard_assets.contracts import schemas
-from streamguard_assets.contracts.columns import Column, columns_of, extra_column
+from streamguard_assets.contracts import schemas, table_schemas
+from streamguard_assets.contracts.columns import RESERVED_NAMES, Column, columns_of, date_column, extra_column
 from streamguard_assets.contracts.decoding import DECODER_REVISION, Decoded, StrictDecoder
 from streamguard_assets.contracts.fields import Record
 from streamguard_assets.contracts.soft_rules import SoftRule
@@ -31,6 +31,10 @@ class Contract:
     it, when, and what the producer calls it. ``event_types`` are the known kinds of event, where a stream has kinds;
     features count each of them. A contract can be sent to other processes.
 
+    Two columns may be made by the pipeline. ``event_date`` names a column that no record holds: the UTC date of the
+    time column. ``ingested_at`` names an optional instant of the event that is set when the record is ingested,
+    whatever the record says; it tells when a row was made and not what it says, so no content hash knows it.
+
     ``ValueError`` or ``TypeError`` at once when the parts do not fit together.
     """
 
@@ -42,12 +46,15 @@ class Contract:
     id_column: str
     event_types: tuple[str, ...] = ()
     soft_rules: tuple[SoftRule, ...] = ()
+    event_date: str | None = None
+    ingested_at: str | None = None
 
     def __post_init__(self) -> None:
         roles = {self.user_column: "text", self.time_column: "timestamp", self.id_column: "text"}
         for name, kind in roles.items():
             if not any(c.name == name and c.kind == kind and c.required for c in self.columns):
                 raise ValueError(f"contract {self.name}: {name!r} must be a required {kind} column")
+        self._check_made_columns()
         names = [rule.name for rule in self.soft_rules]
         if len(set(names)) < len(names):
             raise ValueError(f"contract {self.name}: two soft rules have the same name: {', '.join(names)}")
@@ -55,6 +62,13 @@ class Contract:
         for rule in self.soft_rules:
             if not known.issuperset(rule.columns):
                 raise ValueError(f"contract {self.name}: soft rule {rule.name} reads columns that are not there")
+
+    def _check_made_columns(self) -> None:
+        if self.event_date in RESERVED_NAMES.union(column.name for column in self.columns):
+            raise ValueError(f"contract {self.name}: {self.event_date!r} is a column already, and cannot be derived")
+        optional = [c.name for c in self.columns if c.kind == "timestamp" and not c.required]
+        if self.ingested_at is not None and self.ingested_at not in optional:
+            raise ValueError(f"contract {self.name}: {self.ingested_at!r} must be an optional timestamp column")
 
     def __getstate__(self) -> dict[str, Any]:
         """The declaration alone: what is derived from it (decoders cannot be pickled) is derived again."""
@@ -64,6 +78,16 @@ class Contract:
     def columns(self) -> tuple[Column, ...]:
         """The columns that the event class declares, in its order, and ``extra``."""
         return (*columns_of(self.event), extra_column("the event"))
+
+    @cached_property
+    def derived_columns(self) -> tuple[Column, ...]:
+        """The columns that are computed from others; they follow those of the event."""
+        return () if self.event_date is None else (date_column(self.event_date, self.time_column),)
+
+    @property
+    def provenance_columns(self) -> tuple[str, ...]:
+        """Names of the columns that say how a row came about; contents are hashed and compared without them."""
+        return () if self.ingested_at is None else (self.ingested_at,)
 
     @cached_property
     def hash(self) -> str:
@@ -76,6 +100,9 @@ class Contract:
             "name": self.name,
             "decoder_revision": DECODER_REVISION,
             "columns": [column.definition for column in self.columns],
+            # Only where there are any: the hashes of contracts without them stay as they are, and so do their windows.
+            **({"event_date": [self.event_date, self.time_column]} if self.event_date else {}),
+            **({"ingested_at": self.ingested_at} if self.ingested_at else {}),
         }
         text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -93,8 +120,8 @@ class Contract:
         return self._decoder.decode_all(values)
 
     def arrow_schema(self) -> pa.Schema:
-        """The columns of accepted events, with their descriptions as field metadata ``comment``."""
-        return schemas.arrow_schema(self.columns)
+        """The columns of accepted events, derived ones last; descriptions are the field metadata ``comment``."""
+        return schemas.arrow_schema(self.columns + self.derived_columns)
 
     def events_schema(self) -> pa.Schema:
         """The columns of the stream's ``events`` table: window, place in Kafka, then the contract's."""
@@ -102,11 +129,11 @@ class Contract:
 
     def delta_schema(self) -> deltalake.Schema:
         """``arrow_schema`` as Delta writes it."""
-        return schemas.delta_schema(self.arrow_schema())
+        return table_schemas.delta_schema(self.arrow_schema())
 
     def spark_schema(self) -> StructType:
         """``arrow_schema`` for Spark; pyspark is imported by this call only, and no JVM starts."""
-        return schemas.spark_schema(self.arrow_schema())
+        return table_schemas.spark_schema(self.arrow_schema())
 
     @cached_property
     def _decoder(self) -> StrictDecoder:

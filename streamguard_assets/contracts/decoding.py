@@ -47,7 +47,7 @@ class StrictDecoder:
         self._keeping = msgspec.json.Decoder(_keeping_class(event))
         self._layout = _Layout.of(columns)
         self._timestamps = [column.name for column in columns if column.kind == "timestamp"]
-        self._timestamp_paths = frozenset(f"$.{name}" for name in self._timestamps)
+        self._timestamp_forms = {f"$.{column.name}": column.forms for column in columns if column.forms}
 
     def decode(self, value: bytes | None) -> Record | Rejection:
         """The event, its timestamps epoch milliseconds or datetimes in UTC; or why there is none. Never raises."""
@@ -89,7 +89,7 @@ class StrictDecoder:
             # the decoder does not say where the bytes are
             return not_utf8(_undecodable_path(value, self._layout))
         except _REFUSALS as error:
-            return explained(error, value, self._timestamp_paths)
+            return explained(error, value, self._timestamp_forms)
         return event
 
     def _in_utc(self, event: Record) -> Record | Rejection:

@@ -17,7 +17,11 @@ MAX_TIMESTAMP_MS = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z, the last one."""
 
 TIMESTAMP_BOUNDS_MS = (MIN_TIMESTAMP_MS, MAX_TIMESTAMP_MS)
+INT32_BOUNDS = (-(2**31), 2**31 - 1)
 INT64_BOUNDS = (-(2**63), 2**63 - 1)
+
+Int32 = Annotated[int, Meta(ge=INT32_BOUNDS[0], le=INT32_BOUNDS[1])]
+"""A JSON integer that a 32-bit column holds."""
 
 Int64 = Annotated[int, Meta(ge=INT64_BOUNDS[0], le=INT64_BOUNDS[1])]
 """A JSON integer that a 64-bit column holds; ``1.0`` and ``"1"`` are not integers."""
@@ -27,6 +31,9 @@ Timestamp = (
     | Annotated[datetime, Meta(tz=True)]
 )
 """Epoch milliseconds, or ISO-8601 text with a zone. Fractions finer than a microsecond are rounded to one."""
+
+ZonedTimestamp = Annotated[datetime, Meta(tz=True)]
+"""ISO-8601 text with a zone and nothing else: a number is no instant, text without a zone is no one instant."""
 
 
 class Record(Struct, gc=False, forbid_unknown_fields=True):

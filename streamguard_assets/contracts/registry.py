@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.security import SECURITY
+from streamguard_assets.contracts.transactions import TRANSACTIONS
 
-CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (SECURITY,)}
+CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (SECURITY, TRANSACTIONS)}
 
 
 def contract(name: str) -> Contract:

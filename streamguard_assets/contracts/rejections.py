@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 
 import msgspec
 
+from streamguard_assets.contracts.fields import INT32_BOUNDS
 from streamguard_assets.contracts.verdict import Code, Rejection
 
 MAX_NESTING = 64
@@ -22,7 +24,8 @@ _PLACED = re.compile(r"(?P<what>.*) - at `(?P<path>\$[^`]*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _NULL = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `null`")
 _MISMATCH = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<got>[^`]*)`")
-_BOUND = re.compile(r"Expected `(int|float)` [<>]=? .*|Integer value out of range|Number out of range")
+_BOUND = re.compile(r"Expected `(int|float)` [<>]=? (?P<limit>.*)|Integer value out of range|Number out of range")
+_LIMITS_OF_32_BITS = {str(limit) for limit in INT32_BOUNDS}
 _DATETIME = re.compile(r"Invalid RFC3339 encoded datetime|Expected `datetime` .*")
 _NAMES = {"datetime": "ISO-8601 text", "int": "integer", "float": "number", "str": "text", "bool": "true or false"}
 
@@ -40,17 +43,18 @@ def unreadable(value: bytes | None) -> Rejection | None:
     return None
 
 
-def explained(error: Exception, value: bytes, timestamp_paths: frozenset[str]) -> Rejection:
+def explained(error: Exception, value: bytes, timestamps: Mapping[str, Collection[str]]) -> Rejection:
     """The rejection for what the decoder said of a value.
 
-    ``timestamp_paths`` tells a number or text that is no instant from any other number out of bounds.
+    ``timestamps`` are the paths of instants, with the forms in which each may be written: they tell a number or text
+    that is no instant from any other number out of bounds.
     """
     if isinstance(error, UnicodeDecodeError):
         return not_utf8("$")
     if isinstance(error, RecursionError):
         return Rejection("too_deep", "objects or lists are nested too deep to be read")
     if isinstance(error, msgspec.ValidationError):
-        return _invalid(str(error), timestamp_paths)
+        return _invalid(str(error), timestamps)
     if isinstance(error, msgspec.DecodeError):
         return _malformed(str(error), value)
     return Rejection("undecodable", f"the decoder gave up: {type(error).__name__}")
@@ -88,7 +92,7 @@ def _nests_deeper_than(levels: int, value: bytes) -> bool:
     return False
 
 
-def _invalid(message: str, timestamp_paths: frozenset[str]) -> Rejection:
+def _invalid(message: str, timestamps: Mapping[str, Collection[str]]) -> Rejection:
     placed = _PLACED.fullmatch(message)
     what, path = (placed["what"], placed["path"]) if placed else (message, "$")
     if missing := _MISSING.fullmatch(what):
@@ -97,10 +101,11 @@ def _invalid(message: str, timestamp_paths: frozenset[str]) -> Rejection:
         return Rejection("missing_field", f"required field `{path.rpartition('.')[2]}` is null", path)
     if mismatch := _MISMATCH.fullmatch(what):
         return Rejection("wrong_type", f"expected {_words(mismatch['wanted'])}, got {mismatch['got']}", path)
-    if path in timestamp_paths and (_DATETIME.fullmatch(what) or _BOUND.fullmatch(what)):
-        return Rejection("bad_timestamp", _timestamp_reason(what), path)
-    if _BOUND.fullmatch(what):
-        return Rejection("out_of_range", "the number does not fit its column: 64 bits, finite", path)
+    if path in timestamps and (_DATETIME.fullmatch(what) or _BOUND.fullmatch(what)):
+        return Rejection("bad_timestamp", _timestamp_reason(what, timestamps[path]), path)
+    if bound := _BOUND.fullmatch(what):
+        bits = "32 bits" if bound["limit"] in _LIMITS_OF_32_BITS else "64 bits, finite"
+        return Rejection("out_of_range", f"the number does not fit its column: {bits}", path)
     return Rejection("undecodable", what, path)
 
 
@@ -109,12 +114,14 @@ def _words(wanted: str) -> str:
     return " or ".join(_NAMES.get(name, name) for name in wanted.split(" | "))
 
 
-def _timestamp_reason(what: str) -> str:
+def _timestamp_reason(what: str, forms: Collection[str]) -> str:
     if "timezone" in what:
         return "the text has no zone; write it like 2026-01-31T14:00:00Z"
     if _BOUND.fullmatch(what):
         return "as epoch milliseconds the number lies outside the years 0001 to 9999"
-    return "neither epoch milliseconds nor ISO-8601 text with a zone, like 2026-01-31T14:00:00Z"
+    if "epoch_ms" in forms:
+        return "neither epoch milliseconds nor ISO-8601 text with a zone, like 2026-01-31T14:00:00Z"
+    return "not ISO-8601 text with a zone, like 2026-01-31T14:00:00Z"
 
 
 def _malformed(message: str, value: bytes) -> Rejection:

@@ -1,17 +1,10 @@
-"""Columns as the schemas of Arrow, Delta and Spark, and the tables that every stream has."""
+"""Columns as Arrow schemas, and the tables that every stream has."""
 
 from __future__ import annotations
-
-import json
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from streamguard_assets.contracts.columns import Column, Kind
-
-if TYPE_CHECKING:
-    import deltalake
-    from pyspark.sql.types import StructType
 
 COMMENT = b"comment"
 """The key of a column's description in field metadata; Delta and Spark show it as the column's comment."""
@@ -19,10 +12,12 @@ COMMENT = b"comment"
 UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     "text": pa.string(),
+    "integer32": pa.int32(),
     "integer": pa.int64(),
     "number": pa.float64(),
     "boolean": pa.bool_(),
     "timestamp": UTC_MICROSECONDS,
+    "date": pa.date32(),
 }
 
 KAFKA_FIELDS = (
@@ -65,18 +60,3 @@ def arrow_field(column: Column) -> pa.Field:
 def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
     """Timestamps are microseconds in UTC; required columns are not nullable."""
     return pa.schema([arrow_field(column) for column in columns])
-
-
-def delta_schema(schema: pa.Schema) -> deltalake.Schema:
-    """The same schema as Delta writes it into its log, descriptions included."""
-    import deltalake
-
-    return deltalake.Schema.from_arrow(schema)
-
-
-def spark_schema(schema: pa.Schema) -> StructType:
-    """The same schema for Spark, descriptions included. Imports pyspark, and only now; starts no JVM."""
-    from pyspark.sql.types import StructType
-
-    # Delta's JSON *is* Spark's: one translation fewer to disagree, and pyspark's own from Arrow drops the comments.
-    return StructType.fromJson(json.loads(delta_schema(schema).to_json()))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
 
 from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.fields import Int64, Record, Timestamp
-from streamguard_assets.contracts.soft_rules import implausible_timestamp, outside, repeated, unknown_value
+from streamguard_assets.contracts.soft_rules import (
+    PLAUSIBLE_FROM,
+    PLAUSIBLE_UNTIL,
+    implausible_timestamp,
+    outside,
+    repeated,
+    unknown_value,
+)
 
 EVENT_TYPES = ("auth_attempt", "network_connection", "file_access", "process_execution", "dns_query")
 STATUSES = ("success", "failed", "blocked", "pending")
-PLAUSIBLE_FROM = datetime(2000, 1, 1, tzinfo=UTC)
-PLAUSIBLE_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class SecurityMetadata(Record):
@@ -58,7 +62,9 @@ SECURITY = Contract(
         unknown_value("event_type", EVENT_TYPES),
         unknown_value("status", STATUSES),
         outside("threat_score_range", "threat_score", 0, 1),
-        implausible_timestamp("timestamp", PLAUSIBLE_FROM, PLAUSIBLE_UNTIL),
+        implausible_timestamp(
+            "timestamp", PLAUSIBLE_FROM, PLAUSIBLE_UNTIL, "seconds, perhaps, where milliseconds are meant"
+        ),
         repeated("event_id"),
     ),
 )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import narwhals as nw
+
+PLAUSIBLE_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+PLAUSIBLE_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+"""Events of before the first, or of after the second, are taken for a fault of the producer's clock or units."""
 
 Predicate = Callable[[Any], Any]
 """Given a module with ``col`` and ``lit``, the expression that is true for the rows that break a rule.
@@ -53,11 +57,14 @@ def outside(name: str, column: str, low: float, high: float) -> SoftRule:
     return SoftRule(name, description, (column,), partial(_is_outside, column, low, high))
 
 
-def implausible_timestamp(column: str, since: datetime, until: datetime) -> SoftRule:
-    """The column holds an instant before ``since``, or not before ``until``."""
-    description = (
-        f"`{column}` is not from {since:%Y} to {until.year - 1}: seconds, perhaps, where milliseconds are meant"
-    )
+def below(name: str, column: str, low: float) -> SoftRule:
+    """The column holds a number below ``low``."""
+    return SoftRule(name, f"`{column}` lies below {low:g}", (column,), partial(_is_below, column, low))
+
+
+def implausible_timestamp(column: str, since: datetime, until: datetime, cause: str = "") -> SoftRule:
+    """The column holds an instant before ``since``, or not before ``until``; ``cause`` is the likely one, in words."""
+    description = f"`{column}` is not from {since:%Y} to {until.year - 1}{cause and f': {cause}'}"
     return SoftRule(f"implausible_{column}", description, (column,), partial(_is_not_between, column, since, until))
 
 
@@ -75,6 +82,10 @@ def _is_none_of(column: str, known: tuple[str, ...], api: Any) -> Any:
 
 def _is_outside(column: str, low: float, high: float, api: Any) -> Any:
     return (api.col(column) < low) | (api.col(column) > high)
+
+
+def _is_below(column: str, low: float, api: Any) -> Any:
+    return api.col(column) < low
 
 
 def _is_not_between(column: str, since: datetime, until: datetime, api: Any) -> Any:

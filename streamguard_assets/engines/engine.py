@@ -10,6 +10,7 @@ Between reading and collecting stand the transforms of ``analytics``. They take 
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -37,8 +38,11 @@ class Engine(Protocol[Frame]):
         """
         ...
 
-    def parse(self, contract: Contract, records: Frame) -> ParsedFrames[Frame]:
-        """Verdicts and columns of raw records (``RECORD_COLUMNS``) by the contract's one strict decoder."""
+    def parse(self, contract: Contract, records: Frame, processed_at: datetime | None = None) -> ParsedFrames[Frame]:
+        """Verdicts and columns of raw records (``RECORD_COLUMNS``) by the contract's one strict decoder.
+
+        ``processed_at`` is the instant of ingestion, for a contract that keeps it; null for records only looked at.
+        """
         ...
 
     def collect(self, frame: Frame) -> pa.Table:

@@ -20,7 +20,7 @@ class ParsedFrames(Generic[Frame]):
     """What became of records: each is in exactly one of the two frames.
 
     ``accepted``: ``kafka_partition`` int32, ``kafka_offset`` int64, ``kafka_timestamp`` timestamp(us, UTC), the
-    columns of the contract, ``extra``. ``rejected``: ``topic``, ``kafka_partition``, ``kafka_offset``,
+    columns of the contract's ``arrow_schema``. ``rejected``: ``topic``, ``kafka_partition``, ``kafka_offset``,
     ``kafka_timestamp``, ``key``, ``value``, ``reason``, ``code``, ``json_path``, ``contract_hash``. Neither holds
     ``window``: which window an offset belongs to is known to the one who chose the range.
     """

@@ -97,8 +97,9 @@ def test_every_engine_gets_the_same_schema(declared: Contract) -> None:
     assert pa.schema(delta.to_arrow()).equals(arrow.remove_metadata(), check_metadata=False)
     assert delta == deltalake.Schema.from_arrow(arrow)
     types = {"string": pa.string(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
-    types["timestamp"] = pa.timestamp("us", "UTC")
-    for place, column in enumerate(declared.columns):
+    types |= {"timestamp": pa.timestamp("us", "UTC"), "int": pa.int32(), "date": pa.date32()}
+    assert arrow.names == [column.name for column in declared.columns + declared.derived_columns]
+    for place, column in enumerate(declared.columns + declared.derived_columns):
         assert spark[place].name == arrow.field(place).name == column.name
         assert spark[place].nullable == arrow.field(place).nullable == (not column.required)
         assert spark[place].metadata.get("comment", "") == column.description
@@ -109,10 +110,14 @@ def test_every_engine_gets_the_same_schema(declared: Contract) -> None:
     assert pa.schema(polars.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow).schema).equals(arrow)
 
 
-def test_every_column_of_security_says_what_it_is() -> None:
-    for column in SECURITY.columns:
+@pytest.mark.parametrize("declared", CONTRACTS.values(), ids=lambda declared: declared.name)
+def test_every_column_says_what_it_is(declared: Contract) -> None:
+    for column in declared.columns + declared.derived_columns:
         assert column.description, column.name
         assert all(inner.description for inner in column.fields)
+
+
+def test_what_a_column_of_a_group_is_about_goes_along_to_spark() -> None:
     metadata: Any = SECURITY.spark_schema()["metadata"].dataType
     comments = {field.name: field.metadata["comment"] for field in metadata.fields}
     assert comments["port"] == "destination port"
@@ -162,6 +167,35 @@ def test_the_hash_changes_with_whatever_changes_a_row() -> None:
     variants = (Order, Renamed, Reordered, Optional, WithoutZones)
     assert len({orders(event).hash for event in variants}) == len(variants)
     assert orders(name="purchases").hash != orders().hash
+
+
+def test_the_hash_changes_with_the_columns_that_the_pipeline_makes() -> None:
+    class Delivery(Record):
+        order_id: str
+        customer: str
+        ordered_at: Timestamp
+        due_at: Timestamp
+
+    variants = [{}, {"event_date": "day"}, {"event_date": "date"}, {"ingested_at": "paid_at"}]
+    assert len({orders(**changes).hash for changes in variants}) == len(variants)
+    by_order, by_delivery = (orders(Delivery, event_date="day", time_column=at) for at in ("ordered_at", "due_at"))
+    assert by_order.hash != by_delivery.hash
+
+
+def test_the_hash_of_security_is_the_one_under_which_windows_were_built() -> None:
+    assert SECURITY.hash == "1cc74c0d2e9fcce5"
+    assert (SECURITY.derived_columns, SECURITY.provenance_columns) == ((), ())
+
+
+def test_the_date_of_the_event_is_the_last_column_and_never_null() -> None:
+    schema = orders(event_date="day").events_schema()
+    assert schema.names == [*orders().events_schema().names, "day"]
+    assert (schema.field("day").type, schema.field("day").nullable) == (pa.date32(), False)
+
+
+def test_a_member_that_is_called_like_the_derived_date_is_an_unknown_field() -> None:
+    event: Any = orders(event_date="day").decode(ORDER + b',"day":"2020-01-01"}')
+    assert event.extra == '{"day":"2020-01-01"}'
 
 
 def test_the_hash_does_not_change_with_words_and_soft_rules() -> None:
@@ -247,6 +281,10 @@ class Reserved(Record):
     kafka_offset: Int64
 
 
+class Unusual(Record):
+    a: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
 class InstantInside(Record):
     inner: NullWithoutDefault
 
@@ -270,6 +308,7 @@ class Lossy(Record, forbid_unknown_fields=False):
         (DefaultWithoutNull, r"\$\.a: write"),
         (Bounded, r"\$\.a: StrType has no column"),
         (Unbounded, r"\$\.a: IntType has no column"),
+        (Unusual, r"\$\.a: IntType has no column"),
         (Listed, r"\$\.a: ListType has no column"),
         (Aliased, r"\$\.a: columns are named as in JSON"),
         (Reserved, r"\$\.kafka_offset: 'kafka_offset' is the name"),
@@ -291,6 +330,11 @@ def test_a_class_that_would_lose_something_is_refused_where_it_is_declared(event
         ({"id_column": "quantity"}, "'quantity' must be a required text column"),
         ({"soft_rules": (repeated("customer"), repeated("customer"))}, "two soft rules have the same name"),
         ({"soft_rules": (unknown_value("colour", ("red",)),)}, "reads columns that are not there"),
+        ({"event_date": "customer"}, "'customer' is a column already"),
+        ({"event_date": "window"}, "'window' is a column already"),
+        ({"ingested_at": "shipped_at"}, "'shipped_at' must be an optional timestamp column"),
+        ({"ingested_at": "ordered_at"}, "'ordered_at' must be an optional timestamp column"),
+        ({"ingested_at": "gift"}, "'gift' must be an optional timestamp column"),
     ],
 )
 def test_roles_and_rules_must_fit_the_columns(changes: dict[str, Any], problem: str) -> None:

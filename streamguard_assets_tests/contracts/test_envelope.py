@@ -52,6 +52,13 @@ def test_the_user_of_an_event_or_none(value: bytes, key: bytes | None) -> None:
     assert SECURITY.key(value) == key
 
 
+def test_each_contract_says_where_time_and_user_stand() -> None:
+    envelope = Envelope(contract("transactions"))
+    value = b'{"customer_id": "c-42", "event_timestamp": "2026-01-31T19:30:00.5+05:30", "quantity": "bad"}'
+    assert (envelope.timestamp_ms(value), envelope.key(value)) == (1_769_868_000_500, b"c-42")
+    assert envelope.timestamp_ms(b'{"event_timestamp": 1769868000500}') is None
+
+
 @given(st.binary() | st.text().map(str.encode))
 def test_no_bytes_raise(value: bytes) -> None:
     for known in CONTRACTS.values():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import polars as pl
+
+from streamguard_assets_tests.contracts.records import raw
+from streamguard_assets_tests.contracts.transaction_records import retail_values, transaction
 
 GOOD = b'{"event_id":"e%d","timestamp":1769868000026,"event_type":"dns_query","user":"u","metadata":{"port":53}}'
 REQUIRED = b'"event_id":"e","timestamp":1769868000026,"event_type":"auth_attempt"'
@@ -47,9 +51,43 @@ VALUES: tuple[bytes | None, ...] = (
 )
 
 
-def record_frame() -> pl.DataFrame:
-    """``VALUES`` as records of two partitions, keys and Kafka timestamps of every kind in between."""
-    rows = len(VALUES)
+TRANSACTIONS: tuple[bytes | None, ...] = (
+    transaction(),
+    None,
+    b"",
+    transaction(discount_percent=None, card_network=..., fraud_score=1),
+    transaction(event_timestamp="2026-02-01T01:30:00+05:30"),
+    transaction(event_timestamp="1969-12-31T23:59:59.999999Z"),
+    transaction(event_timestamp="1900-03-01T00:00:00-01:00"),
+    transaction(event_timestamp="2026-01-31T14:00:00"),
+    transaction(event_timestamp=1_769_868_000_000),
+    transaction(event_timestamp=None),
+    transaction(processing_timestamp="2001-01-01T00:00:00+01:00"),
+    transaction(processing_timestamp="2001-01-01"),
+    transaction(processing_timestamp=0, batch_id="batch-1"),
+    transaction(batch_id="batch-1"),
+    transaction(quantity=2**31 - 1),
+    transaction(quantity=-(2**31)),
+    transaction(quantity=2**31),
+    transaction(quantity=2.0),
+    transaction(quantity="2"),
+    transaction(unit_price=40, total_amount=raw("1e999")),
+    transaction(unit_price=raw("1e-320"), total_amount=-0.0),
+    transaction(is_fraudulent=None),
+    transaction(is_fraudulent="no"),
+    transaction(city="Zürich 😀", invoice_no="536365", event_date="1999-01-01"),
+    transaction(city=raw(b'"\xff"')),
+    transaction(city=...),
+    *retail_values()[:20],
+)
+
+RECORDS: dict[str, tuple[bytes | None, ...]] = {"security": VALUES, "transactions": TRANSACTIONS}
+"""What is asked about, by contract."""
+
+
+def record_frame(values: Sequence[bytes | None] = VALUES) -> pl.DataFrame:
+    """``values`` as records of two partitions, keys and Kafka timestamps of every kind in between."""
+    rows = len(values)
     stamp = datetime(2026, 1, 31, 14, tzinfo=UTC)
     none = datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)  # how Kafka says that there is none: -1 ms
     return pl.DataFrame(
@@ -61,6 +99,6 @@ def record_frame() -> pl.DataFrame:
                 [none if n % 5 == 4 else stamp for n in range(rows)], dtype=pl.Datetime("us", "UTC")
             ),
             "key": pl.Series([None if number % 3 else b"\x00key\xff" for number in range(rows)], dtype=pl.Binary),
-            "value": pl.Series(VALUES, dtype=pl.Binary),
+            "value": pl.Series(values, dtype=pl.Binary),
         }
     )

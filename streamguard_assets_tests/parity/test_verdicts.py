@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import narwhals as nw
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -11,14 +14,16 @@ from pyspark.sql.functions import col
 from streamguard_assets.contracts.registry import CONTRACTS, contract
 from streamguard_assets.engines.polars.engine import PolarsEngine
 from streamguard_assets.engines.polars.records import parse_record_frame
+from streamguard_assets.engines.polars.soft_rules import soft_rule_hits
 from streamguard_assets.engines.records import ParsedFrames
 from streamguard_assets.engines.spark.engine import SparkEngine
 from streamguard_assets.engines.spark.parsing import parse_records, parsed_once, verdicts
 from streamguard_assets_tests.parity.comparison import assert_same_rows
-from streamguard_assets_tests.parity.records import VALUES, record_frame
+from streamguard_assets_tests.parity.records import RECORDS, TRANSACTIONS, VALUES, record_frame
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
+INGESTED = datetime(2026, 2, 1, 6, 30, 0, 250_000, UTC)
 KAFKA_SCHEMA = "topic string, partition int, offset bigint, timestamp timestamp, key binary, value binary"
 
 
@@ -37,20 +42,31 @@ def assert_parity(expected: ParsedFrames[pl.DataFrame], actual: ParsedFrames[Dat
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACTS))
-def test_both_engines_give_every_record_the_same_verdict(spark_records: DataFrame, name: str) -> None:
-    expected = parse_record_frame(contract(name), record_frame(), chunk_records=4)
+def test_both_engines_give_every_record_the_same_verdict(spark: SparkSession, name: str) -> None:
+    records = record_frame(RECORDS[name])
+    expected = parse_record_frame(contract(name), records, chunk_records=4, processed_at=INGESTED)
 
-    with parsed_once(contract(name), spark_records) as actual:
+    with parsed_once(contract(name), spark_frame(spark, records), INGESTED) as actual:
         assert_parity(expected, actual)
 
-    assert expected.accepted.height + expected.rejected.height == len(VALUES)
+    assert expected.accepted.height + expected.rejected.height == len(RECORDS[name])
 
 
-def test_the_table_of_records_has_both_kinds() -> None:
-    parsed = parse_record_frame(contract("security"), record_frame(), chunk_records=4)
+@pytest.mark.parametrize(("name", "codes"), [("security", 8), ("transactions", 6)])
+def test_the_table_of_records_has_both_kinds(name: str, codes: int) -> None:
+    parsed = parse_record_frame(contract(name), record_frame(RECORDS[name]), chunk_records=4)
 
     assert parsed.accepted.height >= 5
-    assert parsed.rejected["code"].n_unique() >= 8
+    assert parsed.rejected["code"].n_unique() >= codes
+
+
+def test_every_worker_of_spark_writes_the_one_instant_of_ingestion(spark: SparkSession) -> None:
+    records = spark_frame(spark, record_frame(TRANSACTIONS)).repartition(3)
+
+    accepted = SparkEngine(spark).parse(contract("transactions"), records, INGESTED).accepted
+
+    instants = accepted.select("processing_timestamp").distinct().toArrow()["processing_timestamp"]
+    assert instants.to_pylist() == [INGESTED]
 
 
 def test_a_record_is_accepted_or_rejected_and_never_both_or_neither(spark_records: DataFrame) -> None:
@@ -94,10 +110,24 @@ def test_the_engines_parse_alike(spark: SparkSession, spark_records: DataFrame) 
     assert_same_rows(polars.collect(ours.rejected), on_spark.collect(theirs.rejected))
 
 
-def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:
-    parsed = parse_records(contract("security"), spark_frame(spark, record_frame().clear()))
+@pytest.mark.parametrize("name", sorted(CONTRACTS))
+def test_both_engines_count_the_same_rows_that_break_a_soft_rule(spark: SparkSession, name: str) -> None:
+    records = record_frame(RECORDS[name])
+    rules = [rule for rule in contract(name).soft_rules if rule.broken is not None]
+    expected = soft_rule_hits(contract(name), parse_record_frame(contract(name), records, chunk_records=4).accepted)
 
-    declared = contract("security").spark_schema()
+    on_spark = parse_records(contract(name), spark_frame(spark, records)).accepted
+    counted = nw.from_native(on_spark).select(*(rule.hits() for rule in rules)).to_native().toArrow()
+
+    assert counted.to_pylist() == [expected]
+    assert sum(expected.values()) > 0
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACTS))
+def test_the_columns_are_those_of_the_contract(spark: SparkSession, name: str) -> None:
+    parsed = parse_records(contract(name), spark_frame(spark, record_frame().clear()))
+
+    declared = contract(name).spark_schema()
 
     assert parsed.accepted.columns[:3] == ["kafka_partition", "kafka_offset", "kafka_timestamp"]
     assert [(f.name, f.dataType.simpleString()) for f in parsed.accepted.schema.fields[3:]] == [

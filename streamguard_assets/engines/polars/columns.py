@@ -14,33 +14,55 @@ import polars as pl
 import pyarrow as pa
 
 from streamguard_assets.contracts.columns import Column
+from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.decoding import field_reader
-from streamguard_assets.contracts.fields import as_utc
+from streamguard_assets.contracts.fields import EPOCH, as_utc
 
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 SCALAR_TYPES: dict[str, type[pl.DataType]] = {
     "text": pl.String,
+    "integer32": pl.Int32,
     "integer": pl.Int64,
     "number": pl.Float64,
     "boolean": pl.Boolean,
 }
 
 
-def event_columns(columns: Sequence[Column], events: Sequence[Any]) -> list[pl.Series]:
-    """The columns of ``events``, in the order and with the types of the contract's Arrow schema."""
-    return [_series(column, field_reader(column.name)(events)) for column in columns]
+def accepted_columns(contract: Contract, events: Sequence[Any], processed_at: datetime | None) -> list[pl.Series]:
+    """What ``events`` say, when the pipeline took them in, and what is derived, as in the contract's Arrow schema.
+
+    The column of ingestion holds ``processed_at`` in every row, never the producer's word.
+    """
+    columns = {
+        column.name: _constant(column.name, processed_at, len(events))
+        if column.name == contract.ingested_at
+        else _told(column, events)
+        for column in contract.columns
+    }
+    instants = columns[contract.time_column]
+    # A cast, which rounds down also before 1970, plans no query as `dt.date` does: a third of its time for a chunk.
+    dates = [instants.cast(pl.Date).alias(derived.name) for derived in contract.derived_columns]
+    return [*columns.values(), *dates]
 
 
 def timestamps(name: str, stamps: Sequence[int | datetime | None]) -> pl.Series:
     """Epoch milliseconds and datetimes in UTC as microseconds in UTC."""
-    if datetime not in set(map(type, stamps)):
+    kinds = set(map(type, stamps))
+    if datetime not in kinds:
         return (pl.Series(name, stamps, dtype=pl.Int64) * 1000).cast(UTC_MICROSECONDS)
-    # Through Arrow: Polars takes 2 µs for each datetime that has a zone, Arrow a quarter of one.
-    instants = [as_utc(stamp) if type(stamp) is int else stamp for stamp in stamps]
-    return pl.Series(name, pa.array(instants, pa.timestamp("us", tz="UTC")), dtype=UTC_MICROSECONDS)
+    # As time since 1970, through Arrow: 0.12 µs each. Of a datetime with a zone Polars makes a cell in 4 µs, Arrow in
+    # 0.6, because both ask its zone for the offset; that was the dearest of 31 columns.
+    instants: Sequence[Any] = stamps if kinds == {datetime} else [s if s is None else as_utc(s) for s in stamps]
+    since = [instant - EPOCH if instant else None for instant in instants]
+    return pl.Series(name, pa.array(since, pa.duration("us"))).cast(pl.Int64).cast(UTC_MICROSECONDS)
 
 
-def _series(column: Column, values: list[Any]) -> pl.Series:
+def _constant(name: str, instant: datetime | None, rows: int) -> pl.Series:
+    return timestamps(name, [instant]).new_from_index(0, rows)
+
+
+def _told(column: Column, records: Sequence[Any]) -> pl.Series:
+    values = field_reader(column.name)(records)
     if column.kind == "group":
         return _group(column, values)
     if column.kind == "timestamp":
@@ -59,4 +81,4 @@ def _group(column: Column, records: list[Any]) -> pl.Series:
 
 
 def _struct(column: Column, records: list[Any]) -> pl.Series:
-    return pl.DataFrame(event_columns(column.fields, records)).to_struct(column.name)
+    return pl.DataFrame([_told(field, records) for field in column.fields]).to_struct(column.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 import pyarrow as pa
@@ -30,9 +31,11 @@ class PolarsEngine:
     ) -> pl.LazyFrame:
         return table.scan(windows, version)
 
-    def parse(self, contract: Contract, records: pl.LazyFrame) -> ParsedFrames[pl.LazyFrame]:
+    def parse(
+        self, contract: Contract, records: pl.LazyFrame, processed_at: datetime | None = None
+    ) -> ParsedFrames[pl.LazyFrame]:
         """Decodes at once and holds records and rows in memory; ingest feeds the parser chunk by chunk instead."""
-        parsed = parse_record_frame(contract, records.collect(), self.chunk_records)
+        parsed = parse_record_frame(contract, records.collect(), self.chunk_records, processed_at)
         return ParsedFrames(parsed.accepted.lazy(), parsed.rejected.lazy())
 
     def collect(self, frame: pl.LazyFrame) -> pa.Table:

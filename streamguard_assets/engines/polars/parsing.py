@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.fields import MAX_TIMESTAMP_MS
 from streamguard_assets.contracts.schemas import REJECTED_SCHEMA
 from streamguard_assets.contracts.verdict import Rejection
-from streamguard_assets.engines.polars.columns import UTC_MICROSECONDS, event_columns
+from streamguard_assets.engines.polars.columns import UTC_MICROSECONDS, accepted_columns
 from streamguard_assets.engines.polars.soft_rules import id_hashes, soft_rule_hits
 
 RECORDS_PER_CHUNK = 2_000
@@ -25,7 +26,7 @@ _NONE_REJECTED = pl.DataFrame(REJECTED_SCHEMA.empty_table())
 class ParsedChunk:
     """Every record of a chunk, in exactly one of two frames, both in the order of the records.
 
-    ``accepted``: kafka_partition, kafka_offset, kafka_timestamp, the contract's columns, extra. ``rejected``: the
+    ``accepted``: kafka_partition, kafka_offset, kafka_timestamp, the contract's ``arrow_schema``. ``rejected``: the
     columns of ``REJECTED_SCHEMA``. ``soft_rule_hits``: rows per rule. ``event_id_hashes``: uint64 per accepted row,
     from which repeated ids are counted over a window.
     """
@@ -45,11 +46,13 @@ def parse_records(
     keys: Sequence[bytes | None] | None,
     values: Sequence[bytes | None],
     *,
+    processed_at: datetime | None = None,
     count_soft_rules: bool = True,
 ) -> ParsedChunk:
     """The verdict of every record, as frames. Pure; any bytes are allowed, and a bad record costs only itself.
 
-    ``timestamps_ms`` are Kafka's, -1 for a record that has none. Any number of records will do, about
+    ``timestamps_ms`` are Kafka's, -1 for a record that has none. ``processed_at`` is the instant of ingestion, for a
+    contract that keeps it (null for records that are only looked at). Any number of records will do, about
     ``RECORDS_PER_CHUNK`` is fastest. ``ValueError`` when the sequences differ in length.
     """
     lengths = {len(offsets), len(timestamps_ms), len(values), len(values if keys is None else keys)}
@@ -57,7 +60,7 @@ def parse_records(
         raise ValueError(f"{topic}-{partition}: offsets, timestamps, keys and values differ in length: {lengths}")
     decoded = contract.decode_all(values)
     places = _places(partition, offsets, timestamps_ms)
-    accepted = _rows(places, decoded.positions).hstack(event_columns(contract.columns, decoded.events))
+    accepted = _rows(places, decoded.positions).hstack(accepted_columns(contract, decoded.events, processed_at))
     return ParsedChunk(
         accepted,
         _rejected(contract, topic, places, keys, values, decoded.rejections),

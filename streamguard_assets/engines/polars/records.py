@@ -5,6 +5,8 @@ Both engines come through here, the Spark one inside its Python workers, so a re
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from streamguard_assets.contracts.contract import Contract
@@ -15,15 +17,18 @@ NO_TIMESTAMP_MS = -1
 """Kafka's own mark of a record without a timestamp."""
 
 
-def parse_record_frame(contract: Contract, records: pl.DataFrame, chunk_records: int) -> ParsedFrames[pl.DataFrame]:
+def parse_record_frame(
+    contract: Contract, records: pl.DataFrame, chunk_records: int, processed_at: datetime | None = None
+) -> ParsedFrames[pl.DataFrame]:
     """Verdicts of ``records`` (``engines.records.RECORD_COLUMNS``), decoded ``chunk_records`` at a time.
 
-    Records of several topics and partitions may be mixed; order inside a partition is kept.
+    Records of several topics and partitions may be mixed; order inside a partition is kept. ``processed_at`` is the
+    instant of ingestion, for a contract that keeps it.
     """
     accepted, rejected = [], []
     for one_partition in records.partition_by("topic", "partition", maintain_order=True):
         for chunk in one_partition.iter_slices(chunk_records):
-            parsed = _parse_chunk(contract, chunk)
+            parsed = _parse_chunk(contract, chunk, processed_at)
             accepted.append(parsed.accepted)
             rejected.append(parsed.rejected)
     if not accepted:
@@ -37,7 +42,7 @@ def empty_frames(contract: Contract) -> ParsedFrames[pl.DataFrame]:
     return ParsedFrames(parsed.accepted, parsed.rejected)
 
 
-def _parse_chunk(contract: Contract, chunk: pl.DataFrame) -> ParsedFrames[pl.DataFrame]:
+def _parse_chunk(contract: Contract, chunk: pl.DataFrame, processed_at: datetime | None) -> ParsedFrames[pl.DataFrame]:
     parsed = parse_records(
         contract,
         topic=chunk["topic"][0],
@@ -46,5 +51,6 @@ def _parse_chunk(contract: Contract, chunk: pl.DataFrame) -> ParsedFrames[pl.Dat
         timestamps_ms=chunk["timestamp"].dt.epoch("ms").fill_null(NO_TIMESTAMP_MS).to_list(),
         keys=chunk["key"].to_list(),
         values=chunk["value"].to_list(),
+        processed_at=processed_at,
     )
     return ParsedFrames(parsed.accepted, parsed.rejected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -28,9 +29,11 @@ class SparkEngine:
     def scan(self, table: WindowTable, windows: Collection[str] | None = None, version: int | None = None) -> DataFrame:
         return read_windows(self.session, table, windows, version)
 
-    def parse(self, contract: Contract, records: DataFrame) -> ParsedFrames[DataFrame]:
+    def parse(
+        self, contract: Contract, records: DataFrame, processed_at: datetime | None = None
+    ) -> ParsedFrames[DataFrame]:
         """Lazy: each action on one of the two frames reads and decodes; see ``parsing.parsed_once``."""
-        return parse_records(contract, records)
+        return parse_records(contract, records, processed_at)
 
     def collect(self, frame: DataFrame) -> pa.Table:
         """All rows to this process: meant for results (features, scores), not for events."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 import polars as pl
 import pyarrow as pa
@@ -26,15 +27,16 @@ ACCEPTED, REJECTED = "accepted", "rejected"
 BatchMap = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
-def verdicts(contract: Contract, records: DataFrame) -> DataFrame:
+def verdicts(contract: Contract, records: DataFrame, processed_at: datetime | None = None) -> DataFrame:
     """One row per record: ``accepted`` struct or ``rejected`` struct, the other null.
 
     ``records`` has the columns of Spark's Kafka source (``engines.records.RECORD_COLUMNS``; others are dropped).
+    ``processed_at`` is the instant of ingestion, for a contract that keeps it: one for all, whichever worker decodes.
     Nothing is computed yet, and each action on the result decodes again: see ``split_verdicts`` for using it twice.
     """
     schema = from_arrow_schema(_joined(empty_frames(contract)).to_arrow().schema)
     time_zone = records.sparkSession.conf.get("spark.sql.session.timeZone")
-    decode = _decoder(contract, to_arrow_schema(schema, timezone=time_zone))
+    decode = _decoder(contract, to_arrow_schema(schema, timezone=time_zone), processed_at)
     return records.select(*RECORD_COLUMNS).mapInArrow(decode, schema)
 
 
@@ -43,25 +45,29 @@ def split_verdicts(verdict_rows: DataFrame) -> ParsedFrames[DataFrame]:
     return ParsedFrames(_only(verdict_rows, ACCEPTED), _only(verdict_rows, REJECTED))
 
 
-def parse_records(contract: Contract, records: DataFrame) -> ParsedFrames[DataFrame]:
+def parse_records(
+    contract: Contract, records: DataFrame, processed_at: datetime | None = None
+) -> ParsedFrames[DataFrame]:
     """Both frames, lazily. Two actions decode twice; where both are used, prefer ``parsed_once``."""
-    return split_verdicts(verdicts(contract, records))
+    return split_verdicts(verdicts(contract, records, processed_at))
 
 
 @contextmanager
-def parsed_once(contract: Contract, records: DataFrame) -> Iterator[ParsedFrames[DataFrame]]:
+def parsed_once(
+    contract: Contract, records: DataFrame, processed_at: datetime | None = None
+) -> Iterator[ParsedFrames[DataFrame]]:
     """Both frames over verdicts that are kept (in memory, spilling to disk), so records are read and decoded once.
 
     Without it a second action asks Kafka again, and what retention removed in between would be missing from it.
     """
-    kept = verdicts(contract, records).persist()
+    kept = verdicts(contract, records, processed_at).persist()
     try:
         yield split_verdicts(kept)
     finally:
         kept.unpersist()
 
 
-def _decoder(contract: Contract, schema: pa.Schema) -> BatchMap:
+def _decoder(contract: Contract, schema: pa.Schema, processed_at: datetime | None) -> BatchMap:
     """The function that the Python workers run on each Arrow batch."""
     # A fresh copy travels to the workers: the one in use has built its decoder, which cannot be pickled.
     contract = replace(contract)
@@ -69,7 +75,7 @@ def _decoder(contract: Contract, schema: pa.Schema) -> BatchMap:
     def decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             records = pl.DataFrame(batch)
-            rows = _joined(parse_record_frame(contract, records, max(1, records.height)))
+            rows = _joined(parse_record_frame(contract, records, max(1, records.height), processed_at))
             # Polars has 64-bit string offsets, Spark 32-bit ones: cast, or the JVM refuses the batch.
             yield from rows.to_arrow().cast(schema).to_batches()
 

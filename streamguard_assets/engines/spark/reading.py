@@ -10,7 +10,7 @@ from pyspark.sql.functions import col, lit
 from pyspark.sql.types import StructType
 
 from streamguard_assets.contracts.offsets import OffsetRange
-from streamguard_assets.contracts.schemas import spark_schema
+from streamguard_assets.contracts.table_schemas import spark_schema
 from streamguard_assets.engines.records import RECORD_COLUMNS
 from streamguard_assets.lake.errors import TableMissing
 from streamguard_assets.lake.location import local_path
