@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streamguard_assets.lake.errors import TableMissing
 from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.location import LakeLocation
 
 _GROUPS = ("analyses", "rollups")
 """Folders of tables that are named in SQL without the folder: ``transactions.revenue_by_category``."""
+
+_BATCHES = "batches"
+_RESULTS = "aggregated"
+"""Tables of a batch are named after its id, with underscores: SQL takes a hyphen for a minus. Results go without
+their folder: ``transactions.batch_20260131_0a1b2c3d_revenue_by_category``."""
 
 _LOG = "_delta_log"
 
@@ -21,8 +27,16 @@ class LakeTable:
     asset: str
 
     @property
+    def is_of_batch(self) -> bool:
+        """Whether it belongs to one batch; there may be thousands of them."""
+        return self.asset.startswith(f"{_BATCHES}/") and self.asset.count("/") > 1
+
+    @property
     def name(self) -> str:
         parts = self.asset.split("/")
+        if self.is_of_batch:
+            batch_id, *rest = parts[1:]
+            return "_".join([batch_id.replace("-", "_"), *(part for part in rest if part != _RESULTS)])
         return "_".join(parts[1:] if parts[0] in _GROUPS and len(parts) > 1 else parts)
 
     @property
@@ -39,6 +53,19 @@ def lake_tables(location: LakeLocation) -> list[LakeTable]:
         if not stream.startswith(("_", "."))
         for asset in _tables_below(store, stream, "")
     )
+
+
+def named_table(location: LakeLocation, name: str) -> LakeTable:
+    """The table that ``name`` means: ``stream/asset``, or its name in SQL in any case.
+
+    Raises ``TableMissing`` with the names there are.
+    """
+    known = lake_tables(location)
+    for table in known:
+        if name in (f"{table.stream}/{table.asset}", table.sql_name) or name.lower() == table.sql_name:
+            return table
+    listed = ", ".join(table.sql_name for table in known) or "none, the lake is empty"
+    raise TableMissing(f"there is no table {name!r}; the lake has: {listed}")
 
 
 def _tables_below(store: FileStore, stream: str, prefix: str) -> list[str]:

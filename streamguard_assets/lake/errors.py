@@ -27,3 +27,15 @@ class LedgerConflict(LakeError, ValueError):
 
 class QueryError(LakeError, ValueError):
     """A query is not one SELECT, or names a table that the lake does not have."""
+
+
+class ContentMismatch(LakeError):
+    """Files do not hold what the log says of them. Nothing was changed."""
+
+
+class RetentionTooShort(LakeError, ValueError):
+    """Vacuum was asked to delete files that readers, and commits on their way, may still need. Nothing was deleted."""
+
+
+class VersionUnavailable(LakeError, LookupError):
+    """A version of a table does not exist, or its files are gone. The text says which versions can be read."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow.fs as pafs
@@ -22,6 +26,14 @@ class FileFacts:
     modified_ms: int
 
 
+@dataclass(frozen=True)
+class FolderFacts:
+    """How many files a folder holds, and their bytes."""
+
+    files: int
+    bytes: int
+
+
 class FileStore:
     """Files below ``uri``. Object stores are reached as delta-rs does, so that one set of options serves both."""
 
@@ -30,15 +42,16 @@ class FileStore:
         self._options = dict(storage_options)
         self._folder = local_path(self._uri)
 
-    def write_parquet(self, frame: pl.DataFrame, path: str) -> FileFacts:
-        """Write ``frame`` as zstd Parquet and tell what was written."""
+    def write_parquet(self, frame: pl.DataFrame, path: str, row_group_rows: int | None = None) -> FileFacts:
+        """Write ``frame`` as zstd Parquet, in row groups of ``row_group_rows``, and tell what was written."""
         if self._folder is not None:
             target = self._folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            frame.write_parquet(target, compression="zstd")
+            frame.write_parquet(target, compression="zstd", row_group_size=row_group_rows)
             return self._local_facts(target)
         # Polars escapes nothing in cloud paths, and neither does delta-rs: the key is the path as written.
-        frame.write_parquet(f"{self._uri}/{path}", compression="zstd", storage_options=self._options)
+        address = f"{self._uri}/{path}"
+        frame.write_parquet(address, compression="zstd", row_group_size=row_group_rows, storage_options=self._options)
         info = self._remote().get_file_info([path])[0]
         return FileFacts(info.size, (info.mtime_ns or 0) // 1_000_000)
 
@@ -62,6 +75,22 @@ class FileStore:
             return None
         return pl.read_parquet(f"{self._uri}/{path}", storage_options=self._options, hive_partitioning=False)
 
+    def scan_parquet(self, paths: Sequence[str], schema: Mapping[str, Any]) -> pl.LazyFrame:
+        """The rows of ``paths``, in that order, with exactly the columns of ``schema`` (Polars dtypes).
+
+        Columns, and fields of structs, that a file does not have yet are null. A file with a column too many, or of
+        another type, is an error of Polars when it is read.
+        """
+        return pl.scan_parquet(
+            [str(self._folder / path) if self._folder is not None else f"{self._uri}/{path}" for path in paths],
+            schema=dict(schema),
+            missing_columns="insert",
+            cast_options=pl.ScanCastOptions(missing_struct_fields="insert"),
+            hive_partitioning=False,
+            glob=False,
+            storage_options=None if self._folder is not None else self._options,
+        )
+
     def delete(self, path: str) -> None:
         """Delete one file; a file that is not there is no error."""
         if self._folder is not None:
@@ -79,6 +108,36 @@ class FileStore:
         selector = pafs.FileSelector(path, recursive=False, allow_not_found=True)
         found = self._remote().get_file_info(selector)
         return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
+
+    def files(self, path: str = "") -> dict[str, FileFacts]:
+        """Every file below ``path``, at any depth, by its path below the address; none when ``path`` is not there."""
+        if self._folder is not None:
+            return dict(self._local_files(self._folder / path))
+        selector = pafs.FileSelector(path, recursive=True, allow_not_found=True)
+        return {
+            info.path: FileFacts(info.size, (info.mtime_ns or 0) // 1_000_000)
+            for info in self._remote().get_file_info(selector)
+            if info.type == pafs.FileType.File
+        }
+
+    def _local_files(self, here: Path) -> Iterator[tuple[str, FileFacts]]:
+        assert self._folder is not None
+        for folder, _, names in os.walk(here):
+            for name in names:
+                target = Path(folder) / name
+                # Drafts are renamed and old files deleted while others look at the folder.
+                with suppress(FileNotFoundError):
+                    yield target.relative_to(self._folder).as_posix(), self._local_facts(target)
+
+    def delete_folder(self, path: str) -> FolderFacts:
+        """Delete everything below ``path`` and tell what it was; nothing, when there is no such folder."""
+        found = self.files(path)
+        if self._folder is not None and (self._folder / path).is_dir():
+            shutil.rmtree(self._folder / path)
+        elif self._folder is None:
+            for file in found:
+                self.delete(file)
+        return FolderFacts(len(found), sum(facts.bytes for facts in found.values()))
 
     def _remote(self) -> pafs.FileSystem:
         return pafs.PyFileSystem(DeltaStorageHandler(self._uri, self._options))

@@ -11,10 +11,10 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError
 
 from streamguard_assets.contracts.offsets import Boundary
 from streamguard_assets.contracts.windows import EPOCH, Cadence, window_key
+from streamguard_assets.lake.care.compaction import compact
 from streamguard_assets.lake.errors import LedgerConflict
 from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.location import LakeLocation
@@ -196,10 +196,6 @@ class Ledger:
 
     def _compact_when_scattered(self) -> None:
         with self._handle.lock:
-            table = self._handle.current()
-            if len(table.file_uris()) < COMPACT_FROM_FILES:
+            if len(self._handle.current().file_uris()) < COMPACT_FROM_FILES:
                 return
-            try:
-                table.optimize.compact()
-            except CommitFailedError:
-                return  # somebody else compacts or inserts just now; the next insert tries again
+        compact(self.uri, self._handle.storage_options, pause=self._pause)

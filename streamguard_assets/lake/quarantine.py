@@ -14,7 +14,7 @@ from streamguard_assets.lake.errors import TableMissing
 from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import WINDOW, merged, polars_schema
-from streamguard_assets.lake.staging import DataFile, FileStager, checked_attempt
+from streamguard_assets.lake.staging import DataFile, FileStager, Partition, checked_attempt
 from streamguard_assets.lake.tables import TableHandle, scan_table
 
 ASSET = "quarantine"
@@ -73,7 +73,8 @@ class Quarantine:
 
     def stager(self, window: str, attempt: str, file_rows: int = 250_000) -> QuarantineStager:
         """Stages rejected records of one window; frames need neither ``window`` nor ``attempt``."""
-        stager = FileStager(self.uri, self._options, SCHEMA, window, attempt, file_rows, provenance=(ATTEMPT,))
+        partition = Partition(WINDOW, window)
+        stager = FileStager(self.uri, self._options, SCHEMA, partition, attempt, file_rows, provenance=(ATTEMPT,))
         return QuarantineStager(stager, attempt)
 
     def append(self, files: Sequence[DataFile], attempt: str) -> int | None:

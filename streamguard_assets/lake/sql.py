@@ -71,7 +71,13 @@ def _resolved(location: LakeLocation, named: set[tuple[str, str]]) -> list[LakeT
     known = {table.sql_name.lower(): table for table in lake_tables(location)}
     unknown = sorted(_label(name) for name in named if _label(name).lower() not in known)
     if unknown:
-        listed = ", ".join(sorted(known)) or "none, the lake is empty"
+        listed = (
+            ", ".join(sorted(name for name, table in known.items() if not table.is_of_batch))
+            or "none, the lake is empty"
+        )
+        of_batches = sum(table.is_of_batch for table in known.values())
+        if of_batches:
+            listed += f", and {of_batches} tables of batches, which `streamguard lake tables` lists"
         raise QueryError(f"there is no table {', '.join(unknown)}; the lake has (stream.asset): {listed}")
     return sorted({known[_label(name).lower()] for name in named})
 

@@ -35,7 +35,12 @@ def open_table(uri: str, storage_options: Mapping[str, str], version: int | None
     try:
         return DeltaTable(uri, version=version, storage_options=dict(storage_options))
     except TableNotFoundError as error:
-        raise TableMissing(f"there is no table at {uri}; materialize the asset that writes it first") from error
+        raise no_table(uri) from error
+
+
+def no_table(uri: str) -> TableMissing:
+    """The error of those who read a table that nobody has written."""
+    return TableMissing(f"there is no table at {uri}; materialize the asset that writes it first")
 
 
 def stored_schema(uri: str, storage_options: Mapping[str, str]) -> pa.Schema:
@@ -43,15 +48,16 @@ def stored_schema(uri: str, storage_options: Mapping[str, str]) -> pa.Schema:
     return pa.schema(open_table(uri, storage_options).schema().to_arrow())
 
 
-def scan_table(table: DeltaTable) -> pl.LazyFrame:
+def scan_table(table: DeltaTable, *, through_arrow: bool = False) -> pl.LazyFrame:
     """The rows of ``table`` at its version, lazily.
 
     delta-rs names the files of a local table percent-encoded, and Polars takes those names literally: in a folder
-    with a space it finds nothing. Such a folder is read through Arrow, which is slower and right.
+    with a space it finds nothing. Such a folder is read through Arrow, which is slower and right. So is, with
+    ``through_arrow``, a table whose partition values cannot be told from the names of its folders, as Polars does.
     """
     path = local_path(table.table_uri)
     is_encoded = path is not None and "%" in table.table_uri
-    return pl.scan_delta(table, use_pyarrow=is_encoded)
+    return pl.scan_delta(table, use_pyarrow=is_encoded or through_arrow)
 
 
 def create_table(

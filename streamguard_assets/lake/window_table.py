@@ -13,13 +13,14 @@ from deltalake import CommitProperties, DeltaTable
 
 from streamguard_assets.lake.commit_index import INDEX_EVERY_COMMITS, load_index, save_index
 from streamguard_assets.lake.commit_log import read_commits
-from streamguard_assets.lake.commits import METADATA_KEY, CommitFold, WindowCommit
+from streamguard_assets.lake.commits import CommitFold, WindowCommit
 from streamguard_assets.lake.errors import TableMissing
 from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.files import FileStore
+from streamguard_assets.lake.filling import filled, log_metadata
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import WINDOW, merged, polars_schema, with_window
-from streamguard_assets.lake.staging import DataFile, FileStager, content_of_files, rows_of
+from streamguard_assets.lake.staging import DataFile, FileStager, Partition
 from streamguard_assets.lake.tables import TableHandle, scan_table
 
 APP_ID = "streamguard/windows"
@@ -70,7 +71,13 @@ class WindowTable:
     def stager(self, window: str, attempt: str) -> FileStager:
         """A stager for rows of one window of this table."""
         return FileStager(
-            self.uri, self._options, self.schema, window, attempt, self._file_rows, provenance=self._provenance
+            self.uri,
+            self._options,
+            self.schema,
+            Partition(WINDOW, window),
+            attempt,
+            self._file_rows,
+            provenance=self._provenance,
         )
 
     def write(
@@ -114,7 +121,7 @@ class WindowTable:
             return replace(commit, version=table.version() + 1)
 
         landed = commit_fenced(
-            self._handle, APP_ID, act, seed=commit.attempt, metadata=_metadata(commit), pause=self._pause
+            self._handle, APP_ID, act, seed=commit.attempt, metadata=log_metadata(commit), pause=self._pause
         )
         return self._as_logged(landed)
 
@@ -191,15 +198,9 @@ def _chunks(rows: pl.DataFrame | pa.RecordBatchReader | Iterable[pl.DataFrame]) 
 def _completed(commit: WindowCommit, files: Sequence[DataFile]) -> WindowCommit:
     """``commit`` with rows and content hash of ``files``; files of another window or other rows are refused."""
     for file in files:
-        if file.window != commit.window:
-            raise ValueError(f"{file.path} holds rows of {file.window!r} and was given for {commit.window!r}")
-    rows, content = rows_of(files), content_of_files(files)
-    if commit.content_hash and (commit.rows, commit.content_hash) != (rows, content):
-        raise ValueError(
-            f"window {commit.window}: the commit says {commit.rows} rows with content {commit.content_hash}, "
-            f"and its files hold {content}"
-        )
-    return replace(commit, rows=rows, content_hash=content, version=None, committed_at=None)
+        if file.partition != Partition(WINDOW, commit.window):
+            raise ValueError(f"{file.path} holds rows of {file.partition} and was given for {commit.window!r}")
+    return filled(commit, files)
 
 
 def _settles(standing: WindowCommit, wanted: WindowCommit) -> bool:
@@ -209,10 +210,3 @@ def _settles(standing: WindowCommit, wanted: WindowCommit) -> bool:
     window is complete and ``wanted`` is not.
     """
     return standing.same_content(wanted) or (standing.complete and not wanted.complete)
-
-
-def _metadata(commit: WindowCommit) -> dict[str, str]:
-    """The machine's word, and one for people who read the history with other tools."""
-    state = "complete" if commit.complete else "open"
-    writer = f"streamguard-assets {commit.code_version}".strip()
-    return {METADATA_KEY: commit.to_json(), "writtenBy": f"{writer}: {commit.window}, {commit.rows} rows, {state}"}

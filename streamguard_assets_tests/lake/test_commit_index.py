@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from streamguard_assets.lake import commit_index, window_table
+from streamguard_assets.lake.care.vacuum import vacuum
 from streamguard_assets.lake.commit_index import load_index, save_index
 from streamguard_assets.lake.commits import CommitFold, WindowCommit
 from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.location import LakeLocation
-from streamguard_assets.lake.maintenance import vacuum
 from streamguard_assets_tests.lake.samples import commit_of, events, hour, rows
 
 

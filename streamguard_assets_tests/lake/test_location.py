@@ -14,6 +14,9 @@ def test_a_table_is_below_its_stream():
     assert LakeLocation("/data/lake").table("transactions", "analyses/hourly") == (
         "/data/lake/transactions/analyses/hourly"
     )
+    assert LakeLocation("/lake").table("transactions", "batches/batch-20260131-0a1b2c3d/raw") == (
+        "/lake/transactions/batches/batch-20260131-0a1b2c3d/raw"
+    )
 
 
 def test_a_relative_folder_is_the_same_lake_in_a_child_that_starts_elsewhere(tmp_path, monkeypatch):
@@ -26,7 +29,7 @@ def test_an_address_in_a_store_has_no_path():
     assert LakeLocation("s3://bucket/lake").path is None
 
 
-@pytest.mark.parametrize("name", ["", "Events", "../events", "a b", "/events", "events/"])
+@pytest.mark.parametrize("name", ["", "Events", "../events", "a b", "/events", "events/", "a-b", "a/-b", "a/../b"])
 def test_names_that_would_leave_the_lake_are_refused(name):
     with pytest.raises(ValueError, match="no name of a stream"):
         LakeLocation("/lake").table("security", name)

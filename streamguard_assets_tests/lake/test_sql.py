@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -11,6 +12,7 @@ from streamguard_assets.lake.catalog import lake_tables
 from streamguard_assets.lake.errors import QueryError
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.quarantine import Quarantine
+from streamguard_assets.lake.snapshot_table import SnapshotTable
 from streamguard_assets.lake.sql import run_sql
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets_tests.lake.samples import SCHEMA, commit_of, events, hour, rows
@@ -85,6 +87,19 @@ def test_tables_are_named_as_assets_and_groups_are_left_out(lake):
     ]
     for name in names[1:]:
         assert run_sql(lake, f"select count(*) as n from {name}").item() == 2
+
+
+def test_tables_of_a_batch_are_named_after_its_id_without_hyphens(lake):
+    folder = "batches/batch-20260131-0a1b2c3d"
+    for asset in (f"{folder}/raw", f"{folder}/aggregated/hourly_trends", f"{folder}/quarantine"):
+        content = rows(2).with_columns(pl.lit(hour(0)).alias("window"))
+        SnapshotTable(lake, "transactions", asset, SCHEMA).write(content, commit_of(hour(0)))
+    names = ["raw", "hourly_trends", "quarantine"]
+    for name in names:
+        asked = f"select count(*) as n from transactions.batch_20260131_0a1b2c3d_{name}"
+        assert run_sql(lake, asked).item() == 2
+    with pytest.raises(QueryError, match=r"security\.events, and 3 tables of batches"):
+        run_sql(lake, "select * from security.evnts")
 
 
 def test_a_table_that_is_not_there_is_answered_with_those_that_are(lake):

@@ -13,12 +13,13 @@ import pytest
 
 from streamguard_assets.lake.content import content_hash, content_of
 from streamguard_assets.lake.errors import SchemaConflict
-from streamguard_assets.lake.staging import FileStager, content_of_files, rows_of
+from streamguard_assets.lake.schema import WINDOW
+from streamguard_assets.lake.staging import FileStager, Partition, content_of_files, rows_of
 from streamguard_assets_tests.lake.samples import SCHEMA, hour, rows
 
 
 def stager_at(folder: Path, file_rows: int = 1000, attempt: str = "first", schema: pa.Schema = SCHEMA) -> FileStager:
-    return FileStager(str(folder), {}, schema, hour(0), attempt, file_rows)
+    return FileStager(str(folder), {}, schema, Partition(WINDOW, hour(0)), attempt, file_rows)
 
 
 def parquet_below(folder: Path) -> list[Path]:

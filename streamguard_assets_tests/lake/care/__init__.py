@@ -1,0 +1,1 @@
+"""Care of tables keeps every row, beside everybody else."""
