@@ -92,7 +92,7 @@ def produce(
         prepared = prepare_topic(
             target.connection, target.topic, layout, create=create_topic, lift_retention=by_event and lift
         )
-        _tell_of_topic(target.topic, prepared, by_event)
+        tell_of_topic(target.topic, prepared, by_event)
         started = time.monotonic()
         with byte_progress_bar(size_bytes) as advance:
             production = send_lines(target, _watched(source, advance), by_event_time=by_event, rate_per_s=rate)
@@ -130,7 +130,8 @@ def _watched(source: BinaryIO, advance: Callable[[int], None]) -> Iterator[bytes
     advance(read_bytes)
 
 
-def _tell_of_topic(topic: str, prepared: PreparedTopic, by_event: bool) -> None:
+def tell_of_topic(topic: str, prepared: PreparedTopic, by_event: bool) -> None:
+    """What was done to the topic, and whether it will lose records stamped with past times (``by_event``)."""
     if prepared.created:
         print_note(f"created topic {topic}")
     if prepared.retention_lifted:

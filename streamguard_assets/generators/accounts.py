@@ -35,7 +35,8 @@ class Account:
 
 def stream_of_chance(seed: int, *parts: str) -> np.random.Generator:
     """A random stream of its own for each combination of ``parts``, the same on every machine and in every run."""
-    return np.random.default_rng([seed, *(zlib.crc32(part.encode()) for part in parts)])
+    words = [seed, *(zlib.crc32(part.encode()) for part in parts)]
+    return np.random.Generator(np.random.PCG64(words))  # named: the default may change with a release of numpy
 
 
 def midnight_ms(day: date, utc_offset_hours: float = 0.0) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -60,15 +61,8 @@ class Outbox:
     def send(self, value: bytes | None, failure_of: FailureOf, **options: Any) -> None:
         """Queue one record; waits while the queue is full. ``options``: key, timestamp, headers, partition."""
         self._sent += 1
-        number = self._sent
-
-        def told(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                self._note_delivery(message)
-                return
-            if self._failure is None or number < self._failure[0]:
-                self._failure = number, failure_of(self._with_cause(error))
-
+        # One object per record on its way: a closure is six, and the garbage collector walks over all of them.
+        told = partial(self._told, self._sent, failure_of)
         while True:
             try:
                 self._producer.produce(self._topic, value, on_delivery=told, **options)
@@ -94,6 +88,13 @@ class Outbox:
         """Drop what is still queued: a producer that is only let go would wait for it."""
         self._producer.purge()
         self._producer.flush(POLL_S)
+
+    def _told(self, number: int, failure_of: FailureOf, error: KafkaError | None, message: Message) -> None:
+        """What became of record ``number``. Of several that failed, the first that was sent counts."""
+        if error is None:
+            self._note_delivery(message)
+        elif self._failure is None or number < self._failure[0]:
+            self._failure = number, failure_of(self._with_cause(error))
 
     def _note_delivery(self, message: Message) -> None:
         self.delivered += 1

@@ -28,14 +28,17 @@ class TopicLayout:
     retention_ms: int
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, replay: bool = False) -> TopicLayout:
+    def from_settings(
+        cls, settings: Settings, *, replay: bool = False, retention_hours: int | None = None
+    ) -> TopicLayout:
         """The layout of a new topic: the local broker's when no cluster is set, else the cluster's.
 
         ``replay``: the topic will hold records with historical stamps. Retention goes by record timestamp, so any
-        other retention than "for ever" deletes such records within minutes.
+        other retention than "for ever" deletes such records within minutes. ``retention_hours`` (-1: for ever) is by
+        default that of the settings.
         """
         local = settings.kafka.bootstrap_servers is None
-        hours = settings.kafka.topic_retention_hours
+        hours = settings.kafka.topic_retention_hours if retention_hours is None else retention_hours
         return cls(
             partitions=settings.broker.topic_partitions if local else settings.kafka.topic_partitions,
             replication=1 if local else settings.kafka.topic_replication,

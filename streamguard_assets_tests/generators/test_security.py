@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streamguard_assets.contracts.registry import contract
 from streamguard_assets.generators.attackers import DEFAULT_ATTACKERS, KINDS
-from streamguard_assets.generators.security import generate_security_day, trickle
+from streamguard_assets.generators.security import activity_for, attacks_within, generate_security_day, trickle
 from streamguard_assets_tests.generators.events import decoded
 
 WEDNESDAY = datetime(2026, 1, 28, tzinfo=UTC)
@@ -148,3 +148,30 @@ def test_the_trickle_never_ends_and_never_repeats() -> None:
     events = list(islice(trickle(2, WEDNESDAY, users=3, attackers=(), activity=0.1), 1000))
     assert len({e.value for e in events}) == 1000
     assert [e.timestamp_ms for e in events] == sorted(e.timestamp_ms for e in events)
+
+
+@pytest.mark.parametrize("span_hours", [0.4, 3.0, 24.0])
+def test_the_trickle_is_the_same_in_any_spans(span_hours: float) -> None:
+    company = {"users": 5, "attackers": ("brute_force",), "activity": 0.2}
+    hourly, other = trickle(2, WEDNESDAY, **company), trickle(2, WEDNESDAY, **company, span_hours=span_hours)
+    assert list(islice(hourly, 300)) == list(islice(other, 300))
+
+
+@pytest.mark.parametrize(("begin", "hours"), [(0, 3), (1, 2.2), (7, 9), (12, 24), (23.5, 30)])
+def test_attacks_are_known_without_making_an_event(begin: float, hours: float) -> None:
+    company = {"users": 3, "attackers": tuple(KINDS), "activity": 0.3}
+    start = WEDNESDAY + timedelta(hours=begin)
+    made = generate_security_day(8, start, hours, **company)
+    assert attacks_within(8, start, start + timedelta(hours=hours), **company) == made.truth
+
+
+def test_a_company_can_be_made_as_busy_as_wanted() -> None:
+    company = {"users": 20, "attackers": ("brute_force", "night_owl")}
+    activity = activity_for(0.5, 4, **company)
+    day = generate_security_day(4, WEDNESDAY + timedelta(days=7), 24, **company, activity=activity)
+    assert len(day.events) / 86_400 == pytest.approx(0.5, rel=0.15)
+
+
+def test_nobody_cannot_be_made_busier() -> None:
+    with pytest.raises(ValueError, match="no events at any rate"):
+        activity_for(1.0, 4, users=0, attackers=())
