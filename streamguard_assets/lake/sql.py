@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from streamguard_assets.lake import quarantine
+from streamguard_assets.lake.arrow_files import arrow_dataset
 from streamguard_assets.lake.catalog import LakeTable, lake_tables
 from streamguard_assets.lake.errors import QueryError
 from streamguard_assets.lake.location import LakeLocation
@@ -90,7 +91,7 @@ def _register(connection: duckdb.DuckDBPyConnection, location: LakeLocation, tab
     """A view ``<stream>.<name>`` over the table's files at its newest version."""
     delta = open_table(location.table(table.stream, table.asset), location.storage_options)
     source = f"__{table.stream}__{table.name}"
-    connection.register(source, delta.to_pyarrow_dataset())
+    connection.register(source, arrow_dataset(delta))
     rows = f"select * from {_quote(source)}"
     if table.asset == quarantine.ASSET:
         counting = f"{source}__counting"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from streamguard_assets.lake.arrow_files import arrow_dataset, scan_dataset
 from streamguard_assets.lake.errors import TableMissing
 from streamguard_assets.lake.location import local_path
 
@@ -48,8 +49,10 @@ def stored_schema(uri: str, storage_options: Mapping[str, str]) -> pa.Schema:
     return pa.schema(open_table(uri, storage_options).schema().to_arrow())
 
 
-def scan_table(table: DeltaTable, *, through_arrow: bool = False) -> pl.LazyFrame:
-    """The rows of ``table`` at its version, lazily.
+def scan_table(
+    table: DeltaTable, *, through_arrow: bool = False, only: Mapping[str, Collection[str]] | None = None
+) -> pl.LazyFrame:
+    """The rows of ``table`` at its version, lazily; ``only`` those with the named values of partition columns.
 
     delta-rs names the files of a local table percent-encoded, and Polars takes those names literally: in a folder
     with a space it finds nothing. Such a folder is read through Arrow, which is slower and right. So is, with
@@ -57,7 +60,10 @@ def scan_table(table: DeltaTable, *, through_arrow: bool = False) -> pl.LazyFram
     """
     path = local_path(table.table_uri)
     is_encoded = path is not None and "%" in table.table_uri
-    return pl.scan_delta(table, use_pyarrow=is_encoded or through_arrow)
+    if is_encoded or through_arrow:
+        return scan_dataset(arrow_dataset(table, only))
+    rows = pl.scan_delta(table)
+    return rows.filter([pl.col(column).is_in(sorted(values)) for column, values in only.items()]) if only else rows
 
 
 def create_table(

@@ -1,0 +1,85 @@
+"""A table's files as an Arrow dataset, for readers that do not read Delta themselves.
+
+Built here and not by delta-rs: its dataset takes the statistics of the log for guarantees, and where a file has no
+bounds for a column (long texts, numbers that are not finite) it guarantees ``column >= null``, by which Arrow skips
+the file under any filter on that column. Rows were lost that way. Partition values are kept as guarantees; inside a
+file the statistics of Parquet itself serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from polars.io.plugins import register_io_source
+
+_PARTITION = "partition."
+
+
+def arrow_dataset(table: DeltaTable, only: Mapping[str, Collection[str]] | None = None) -> ds.FileSystemDataset:
+    """The active files of ``table`` at its version; a file is known by its partition values and nothing else.
+
+    ``only`` names the values of partition columns whose files are wanted; absent: all.
+    """
+    theirs: Any = table.to_pyarrow_dataset()
+    partitions = _partitions_by_file(table)
+    fragments = []
+    for fragment in theirs.get_fragments():
+        values = partitions[unquote(fragment.path)]
+        if all(values[column] in wanted for column, wanted in (only or {}).items()):
+            guarantee = _guarantee(values, theirs.schema)
+            fragments.append(
+                theirs.format.make_fragment(fragment.path, filesystem=theirs.filesystem, partition_expression=guarantee)
+            )
+    return ds.FileSystemDataset(fragments, theirs.schema, theirs.format, theirs.filesystem)
+
+
+def scan_dataset(dataset: ds.Dataset) -> pl.LazyFrame:
+    """The rows of ``dataset``, lazily; only the columns that are used are read.
+
+    Polars' own scan of a dataset counts no rows when no column is asked for.
+    """
+    empty = pl.DataFrame(dataset.schema.empty_table())
+
+    def frames(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        wanted = empty.columns if with_columns is None else with_columns
+        read = wanted or empty.columns[:1]
+        if predicate is not None:
+            read = list(dict.fromkeys([*read, *predicate.meta.root_names()]))
+        left = n_rows
+        for batch in dataset.to_batches(columns=read, **({} if batch_size is None else {"batch_size": batch_size})):
+            frame = pl.DataFrame(batch)
+            frame = frame if predicate is None else frame.filter(predicate)
+            frame = frame if left is None else frame.head(left)
+            left = None if left is None else left - frame.height
+            yield frame.select(wanted) if wanted else frame
+            if left == 0:
+                return
+
+    return register_io_source(frames, schema=empty.schema)
+
+
+def _partitions_by_file(table: DeltaTable) -> dict[str, dict[str, Any]]:
+    """By path, the values of the partition columns. A path is encoded twice in the log, once in a dataset."""
+    actions = pl.DataFrame(table.get_add_actions(flatten=True))
+    names = [name for name in actions.columns if name.startswith(_PARTITION)]
+    return {
+        unquote(unquote(row.pop("path"))): {name.removeprefix(_PARTITION): value for name, value in row.items()}
+        for row in actions.select("path", *names).iter_rows(named=True)
+    }
+
+
+def _guarantee(values: Mapping[str, Any], schema: pa.Schema) -> ds.Expression:
+    guarantee = ds.scalar(True)
+    for column, value in values.items():
+        field = ds.field(column)
+        is_value = field.is_null() if value is None else field == pa.scalar(value, schema.field(column).type)
+        guarantee = guarantee & is_value
+    return guarantee
