@@ -16,6 +16,9 @@ _RESULTS = "aggregated"
 """Tables of a batch are named after its id, with underscores: SQL takes a hyphen for a minus. Results go without
 their folder: ``transactions.batch_20260131_0a1b2c3d_revenue_by_category``."""
 
+PARTIALS = "partials"
+"""Folder of tables that hold what results are put together from, and that nobody need read."""
+
 _LOG = "_delta_log"
 
 
@@ -30,6 +33,11 @@ class LakeTable:
     def is_of_batch(self) -> bool:
         """Whether it belongs to one batch; there may be thousands of them."""
         return self.asset.startswith(f"{_BATCHES}/") and self.asset.count("/") > 1
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it holds intermediate results only."""
+        return PARTIALS in self.asset.split("/")
 
     @property
     def name(self) -> str:

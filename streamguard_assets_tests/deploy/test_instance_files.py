@@ -69,7 +69,7 @@ class TestBothFiles:
 
     def test_there_are_slots_for_streams_batches_and_window_runs(self, file: Path) -> None:
         streams, batches = 3, 8
-        windows = streams * PlanPolicy({}).max_requests_in_flight
+        windows = streams * PlanPolicy({}, ()).max_requests_in_flight
         slots = yaml.safe_load(file.read_text())["concurrency"]["runs"]["max_concurrent_runs"]
 
         assert slots >= streams + batches + windows

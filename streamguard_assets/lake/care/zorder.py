@@ -50,7 +50,10 @@ def zorder(
 
     Raises ``TableMissing`` when there is no table.
     """
-    purpose = f"zorder-{_digest(columns)}"
+    table = open_table(uri, storage_options)
+    # In a part a partition column has one value, and its files do not hold it.
+    ordering = [column for column in columns if column not in table.metadata().partition_columns]
+    purpose = f"zorder-{_digest(ordering)}"
     rewriter = Rewriter(
         uri,
         storage_options,
@@ -58,13 +61,12 @@ def zorder(
         target_bytes,
         provenance=provenance,
         apart=apart,
-        order=lambda frames: in_z_order(frames, columns),
+        order=lambda frames: in_z_order(frames, ordering),
         row_group_rows=ROW_GROUP_ROWS,
         pause=pause,
     )
-    table = open_table(uri, storage_options)
     parts = parts_of(table, apart)
-    wanted = [part for part in parts if (part.rows or 0) >= min_rows and not _is_in_order(part, purpose)]
+    wanted = [part for part in parts if ordering and (part.rows or 0) >= min_rows and not _is_in_order(part, purpose)]
     return rewrite_parts(rewriter, table, parts, wanted, dry_run=dry_run, progress=progress)
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from streamguard_assets.lake.care import zorder as zorder_module
 from streamguard_assets.lake.care.compaction import compact
 from streamguard_assets.lake.care.zorder import in_z_order, z_values, zorder
+from streamguard_assets.lake.commits import WindowCommit
+from streamguard_assets.lake.snapshot_table import SnapshotTable
 from streamguard_assets_tests.lake.care.scattered import assert_same, everything, scattered
 from streamguard_assets_tests.lake.samples import commit_of, events, hour, rows
 
@@ -93,3 +97,17 @@ def test_values_of_every_kind_have_a_place():
         {"at": [datetime(2026, 1, 1, tzinfo=UTC), None], "share": [float("nan"), 1.0], "ok": [True, None]}
     )
     assert z_values(frame, list(frame.columns)).null_count() == 0
+
+
+def test_a_column_that_the_table_is_partitioned_by_takes_no_part(location):
+    schema = pa.schema([("category", pa.string()), ("user", pa.string())])
+    table = SnapshotTable(location, "s", "raw", schema, partition_by="category")
+    frame = pl.DataFrame({"category": ["a", "b"] * 20, "user": [f"u{n % 7}" for n in range(40)]})
+    with table.stager("first", 100) as stager:
+        stager.add(frame)
+        files = stager.finish()
+    table.commit(files, WindowCommit("batch", "first", complete=True))
+    report = zorder(table.uri, {}, ("user", "category"), min_rows=1)
+    assert (report.changed, report.damaged) == (2, ())
+    assert_frame_equal(table.scan().collect(), frame, check_row_order=False)
+    assert zorder(table.uri, {}, ("category",), min_rows=1).changed == 0
