@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Annotated
 
 import polars as pl
 import typer
 
+from streamguard_assets.analytics.analyses.registry import analysis
+from streamguard_assets.commands.demo_events import RETAIL, SECURITY, DemoStream, Trickle
 from streamguard_assets.commands.exit_codes import CommandError
 from streamguard_assets.commands.machine import MachineState, StopRequest, kafka_for, machine
 from streamguard_assets.commands.materialize import materialize_windows
@@ -23,29 +22,27 @@ from streamguard_assets.commands.output import (
     progress_bar,
 )
 from streamguard_assets.commands.streams import now, opened, prepare_topics
-from streamguard_assets.generators.security import GeneratedEvent, generate_security_day, trickle
 from streamguard_assets.kafka.offsets import last_stable_offsets, log_start_offsets
 from streamguard_assets.settings import Settings, load_settings
 from streamguard_assets.windows.keeper import closed_windows, keep_ledger
 from streamguard_assets.windows.production import send_lines
+from streamguard_assets.windows.rollups import history_table
 from streamguard_assets.windows.stream import Stream
 
-STREAM = "security"
-HOURS = 26
-"""A day of lookback for the newest closed window, wherever in its hour the demo starts."""
 SEED = 20_260_101
 SHOWN_USERS = 8
+SHOWN_CATEGORIES = 5
 
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Show the findings and exit.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another company.")] = SEED,
 ) -> None:
-    """Show everything on this machine: Kafka, a day of security events with planted attackers, and who was found.
+    """Show everything on this machine: Kafka, a day of security events with planted attackers, hours of a shop's sales.
 
-    Starts a real broker and the Dagster UI, fills an empty topic with a day of events, materializes its windows
-    and prints who stood out and why. Then it keeps going, with events trickling in and the sensor building
-    windows, until Ctrl-C. A second start finds everything as it was.
+    Starts a real broker and the Dagster UI, fills empty topics with events of the last hours, materializes their
+    windows and prints who stood out and why, and what sold. Then it keeps going, with events trickling in and the
+    sensors building windows, until Ctrl-C. A second start finds everything as it was.
 
     ```
     streamguard demo           until Ctrl-C
@@ -59,20 +56,22 @@ def demo(
     with StopRequest() as stop, kafka_for(settings) as servers:
         print_note(f"Kafka is ready at {servers}")
         prepare_topics(settings)
-        stream = opened(settings, STREAM)
         stop.raise_if_asked()
-        _fill(stream, seed)
-        stop.raise_if_asked()
-        _build(settings, stream)
-        stop.raise_if_asked()
+        security, shop = opened(settings, SECURITY.name), opened(settings, RETAIL.name)
+        for stream, source in ((security, SECURITY), (shop, RETAIL)):
+            _fill(stream, source, seed)
+            stop.raise_if_asked()
+            _build(settings, stream)
+            stop.raise_if_asked()
         with machine(settings, servers) as (state, services):
-            _show_findings(stream)
-            _show_pages(stream, state, once)
+            _show_findings(security)
+            _show_sales(shop)
+            _show_pages(security, shop, state, once)
             if once:
                 return
-            with _Trickle(stream, seed):
+            with Trickle(security, SECURITY.live(seed, now())), Trickle(shop, RETAIL.live(seed, now())):
                 stop.end_in_order()
-                print_note("\nEvents trickle in, and the sensor builds windows as they close. Ctrl-C ends everything.")
+                print_note("\nEvents trickle in, and the sensors build windows as they close. Ctrl-C ends everything.")
                 stop.wait_beside(services)
                 print_note("ending …")
 
@@ -85,8 +84,8 @@ def _refuse_own_cluster(settings: Settings) -> None:
         )
 
 
-def _fill(stream: Stream, seed: int) -> None:
-    """Produce a day of events, but only into a topic that is empty: a second start must not double the day."""
+def _fill(stream: Stream, source: DemoStream, seed: int) -> None:
+    """Produce the last hours of events, but only into a topic that is empty: a second start must not double them."""
     ends, starts = (
         last_stable_offsets(stream.connection, stream.topic),
         log_start_offsets(stream.connection, stream.topic),
@@ -95,14 +94,18 @@ def _fill(stream: Stream, seed: int) -> None:
         print_note(f"topic {stream.topic} has events already; they are used")
         return
     moment = now()
-    begin = stream.cadence.floor(moment) - timedelta(hours=HOURS)
-    hours = (moment - begin) / timedelta(hours=1)
-    print_note(f"producing a day of security events into topic {stream.topic} …")
-    day = generate_security_day(seed, begin, hours)
+    begin = stream.cadence.floor(moment) - timedelta(hours=source.hours)
+    print_note(f"producing {source.hours} hours of events into topic {stream.topic} …")
+    events = source.past(seed, begin, moment)
     with progress_bar() as bar:
-        task = bar.add_task("producing", total=len(day.events))
-        _produce(stream, day.events, lambda sent: bar.update(task, completed=sent))
-    print_note(f"produced {len(day.events):,} events of {begin:%F %R}–{moment:%F %R} UTC")
+        task = bar.add_task("producing", total=len(events))
+        send_lines(
+            stream,
+            (event.value for event in events),
+            by_event_time=True,
+            progress=lambda sent: bar.update(task, completed=sent),
+        )
+    print_note(f"produced {len(events):,} events of {begin:%F %R}–{moment:%F %R} UTC")
 
 
 def _build(settings: Settings, stream: Stream) -> None:
@@ -110,67 +113,54 @@ def _build(settings: Settings, stream: Stream) -> None:
     commits = stream.table("events").commits()
     todo = [w.key for w in closed_windows(stream) if not (w.key in commits and commits[w.key].complete)]
     if todo:
-        print_note(f"building {len(todo)} windows: events, features, model, scores …")
-        for outcome in materialize_windows(settings, STREAM, todo):
+        print_note(f"building {len(todo)} windows of {stream.name} …")
+        for outcome in materialize_windows(settings, stream.name, todo):
             if not outcome.success:
                 raise CommandError("\n".join(outcome.failures))
-    print_note(f"{len(closed_windows(stream))} closed windows are in the lake, {len(todo)} of them built now")
+    done = len(closed_windows(stream))
+    print_note(f"{done} closed windows of {stream.name} are in the lake, {len(todo)} of them built now")
 
 
 def _show_findings(stream: Stream) -> None:
     scored = [w for w, commit in stream.table("anomaly_scores").commits().items() if commit.complete]
     if not scored:
-        raise CommandError(f"no closed window of {STREAM} has users to score; `streamguard reset` begins anew")
+        raise CommandError(f"no closed window of {stream.name} has users to score; `streamguard reset` begins anew")
     newest = max(scored)
     summary = stream.table("summary").scan([newest]).sort("rank").head(SHOWN_USERS).collect()
-    lookback = stream.settings.stream(STREAM).lookback_windows * stream.cadence.minutes // 60
+    lookback = stream.config.lookback_windows * stream.cadence.minutes // 60
     print_text(f"\nWho stood out in the {lookback} hours up to {stream.cadence.end(newest):%F %R} UTC, and why\n")
     shown = summary.select("rank", "user", pl.col("anomaly_score").round(3).alias("score"), "is_anomaly", "why")
     print_records(shown.iter_rows(named=True))
     print_text("\nThe score runs from 0 to 1. Behind each reason stands what is usual: the median of all users.\n")
 
 
-def _show_pages(stream: Stream, state: MachineState, once: bool) -> None:
-    query = f"select user, why from {STREAM}.summary order by anomaly_score desc limit 5"
+def _show_sales(shop: Stream) -> None:
+    table = history_table(shop, analysis("revenue_by_category"))
+    sales = table.scan().head(SHOWN_CATEGORIES).collect()
+    print_text("What sold: the categories with the highest revenue, over all windows\n")
+    shown = sales.select(
+        "category", pl.col("total_revenue").round(2), "transaction_count", "total_units_sold", "unique_customers"
+    )
+    print_records(shown.iter_rows(named=True))
+    print_text("")
+
+
+def _show_pages(security: Stream, shop: Stream, state: MachineState, once: bool) -> None:
+    queries = (
+        f"select user, why from {security.name}.summary order by anomaly_score desc limit 5",
+        f"select * from {shop.name}.customer_segmentation_all limit 5",
+    )
     closes = "  (closes now; `streamguard up` opens it again)" if once else ""
     print_document(
         {
             "Dagster UI": f"{state.dagster_url}{closes}",
             "Kafka": state.bootstrap_servers,
-            "events": stream.location.table(STREAM, "events"),
-            "scores": stream.location.table(STREAM, "anomaly_scores"),
-            "training data": str(stream.exports_folder / "latest.parquet"),
-            "ask the lake": f"streamguard sql '{query}'",
+            "events": security.location.table(security.name, "events"),
+            "scores": security.location.table(security.name, "anomaly_scores"),
+            "training data": str(security.exports_folder / "latest.parquet"),
+            "sales": shop.location.table(shop.name, "events"),
+            "ask the lake": f"streamguard sql '{queries[0]}'",
+            "": f"streamguard sql '{queries[1]}'",
         },
         Format.TABLE,
     )
-
-
-def _produce(stream: Stream, events: Iterable[GeneratedEvent], progress: Callable[[int], None]) -> None:
-    send_lines(stream, (event.value for event in events), by_event_time=True, progress=progress)
-
-
-class _Trickle:
-    """Live events from a thread of its own, each sent when its time has come."""
-
-    def __init__(self, stream: Stream, seed: int) -> None:
-        self._stream = stream
-        self._seed = seed
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="trickle")
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        _produce(self._stream, self._due(), lambda sent: None)
-
-    def _due(self) -> Iterator[GeneratedEvent]:
-        for event in trickle(self._seed, now()):
-            if self._stop.wait(max(0.0, event.timestamp_ms / 1000 - time.time())):
-                return
-            yield event

@@ -1,4 +1,4 @@
-"""``streamguard lake`` and ``streamguard sql``: where tables are, and what they hold."""
+"""``streamguard lake`` and ``streamguard sql``: where tables are, what they hold, and care of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from streamguard_assets.commands import lake_care, lake_history
 from streamguard_assets.commands.exit_codes import CommandError, ExitCode
 from streamguard_assets.commands.output import (
     CsvOption,
@@ -20,9 +21,12 @@ from streamguard_assets.lake.catalog import lake_tables
 from streamguard_assets.lake.sql import run_sql
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.settings import load_settings
-from streamguard_assets.windows.graph import GRAPH
 
-app = typer.Typer(help="The Delta tables of the lake.", no_args_is_help=True)
+app = typer.Typer(help="The Delta tables of the lake: where, what, when, and their care.", no_args_is_help=True)
+for _command in (lake_history.history, lake_history.at):
+    app.command()(_command)
+for _command in (lake_care.compact, lake_care.zorder, lake_care.vacuum, lake_care.checkpoint):
+    app.command(rich_help_panel="Care, which the schedules give too")(_command)
 
 
 @app.command()
@@ -33,8 +37,10 @@ def path(
     """Print where the Delta table of an asset is, for any tool that reads Delta; whether it is written yet or not."""
     stream, _, name = asset.partition("/")
     streamed = opened(load_settings(), stream)
-    if name not in GRAPH:
-        raise CommandError(f"stream {stream} has no asset {name!r}; it has {', '.join(GRAPH)}", ExitCode.USAGE)
+    there = {table.asset for table in lake_tables(streamed.location) if table.stream == stream}
+    if name not in {*streamed.graph, *there}:
+        known = ", ".join([*streamed.graph, *sorted(there - set(streamed.graph))])
+        raise CommandError(f"stream {stream} has no asset {name!r}; it has {known}", ExitCode.USAGE)
     uri = streamed.location.table(stream, name)
     if as_json:
         print_json({"stream": stream, "asset": name, "uri": uri})
@@ -43,10 +49,18 @@ def path(
 
 
 @app.command()
-def tables(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
-    """List every table, by the name that `streamguard sql` knows it by."""
+def tables(
+    every: Annotated[bool, typer.Option("--all", help="Also intermediate results.")] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List the tables, by the name that `streamguard sql` knows them by."""
     location = lake_location(load_settings())
-    found = [{"table": t.sql_name, "uri": location.table(t.stream, t.asset)} for t in lake_tables(location)]
+    found = [
+        {"table": table.sql_name, "uri": location.table(table.stream, table.asset)}
+        for table in lake_tables(location)
+        if every or not table.is_partial
+    ]
     print_records(found, chosen_format(as_json, as_csv), columns=["table", "uri"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +29,7 @@ from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.orchestration.instance import dagster_instance
 from streamguard_assets.settings import Settings, load_settings
 from streamguard_assets.windows.gaps import unreachable_windows
-from streamguard_assets.windows.graph import GRAPH
+from streamguard_assets.windows.graph import ANALYSES_FOLDER, analyses_of, planned_assets
 from streamguard_assets.windows.keeper import closed_windows, keep_ledger
 from streamguard_assets.windows.observe import observe, policy_of
 from streamguard_assets.windows.planning import plan
@@ -58,7 +58,7 @@ def materialize(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build windows of a stream in one run: offsets, events, features, model, scores, training data.
+    """Build windows of a stream in one run: offsets, events, and everything that is made of them.
 
     Without options it builds everything that the sensor would ask for now.
 
@@ -90,10 +90,12 @@ def materialize_windows(settings: Settings, stream: str, windows: Sequence[str])
     """Run ``windows`` in as few runs as their gaps allow, with a progress bar; Dagster's instance records them."""
     # Imported here: this loads Dagster and builds the code location, which no other command needs.
     from streamguard_assets.definitions import build_defs
-    from streamguard_assets.orchestration.running import run_windows
+    from streamguard_assets.orchestration.running import run_rollups, run_windows
 
-    runs = contiguous_runs(list(windows), opened(settings, stream).cadence)
-    steps = len(GRAPH) - 2  # quarantine rides with events, the summary reports nothing
+    streamed = opened(settings, stream)
+    runs = contiguous_runs(list(windows), streamed.cadence)
+    # The offsets are a step of their own; what else rides along reports nothing.
+    steps = len(planned_assets(streamed.graph)) + 1
     with progress_bar() as bar, dagster_instance(settings) as instance:
         task = bar.add_task(f"{stream}: {len(windows)} windows", total=len(windows) * steps)
 
@@ -101,7 +103,11 @@ def materialize_windows(settings: Settings, stream: str, windows: Sequence[str])
             bar.update(task, advance=1, description=f"{stream}: {asset} {window}")
 
         definitions = build_defs(settings, progress=advance)
-        return [run_windows(definitions, instance, stream, run) for run in runs]
+        outcomes = [run_windows(definitions, instance, stream, run) for run in runs]
+        if analyses_of(streamed.graph):
+            bar.update(task, description=f"{stream}: days and all history")
+            outcomes += run_rollups(definitions, instance, streamed)
+        return outcomes
 
 
 def _chosen(stream: Stream, moment: datetime, first: str | None, until: str | None, latest: bool) -> list[str]:
@@ -133,9 +139,15 @@ def _chosen(stream: Stream, moment: datetime, first: str | None, until: str | No
 def _sample(settings: Settings, name: str, count: int, start: str, output: Path | None, as_json: bool) -> None:
     if output is None:
         raise CommandError("--max-events needs --output DIR for the training data", ExitCode.USAGE)
+    streamed = opened(settings, name)
+    if "training_data" not in streamed.graph:
+        raise CommandError(
+            f"{name} makes no training data; `streamguard batch run --stream {name}` analyses a range of its offsets",
+            ExitCode.USAGE,
+        )
     begin: SampleStart = "earliest" if start == "earliest" else "latest" if start == "latest" else _offsets(start)
     try:
-        summary = run_sample(opened(settings, name), count, begin, output)
+        summary = run_sample(streamed, count, begin, output)
     except OSError as error:  # a folder with files of somebody else, or one that cannot be written
         raise CommandError(f"--output {output}: {error}", ExitCode.USAGE) from error
     print_document(summary.as_document(), chosen_format(as_json))
@@ -156,10 +168,14 @@ def _offsets(text: str) -> dict[int, int]:
 
 
 def _report(stream: Stream, windows: Sequence[str], outcomes: Sequence[RunOutcome], form: Format) -> None:
-    commits = {w: c for w, c in stream.table("events").commits().items() if w in set(windows)}
-    scored = {w: c for w, c in stream.table("anomaly_scores").commits().items() if w in set(windows)}
-    records = [_row(window, commits.get(window), scored.get(window)) for window in sorted({*commits, *scored})]
-    print_records(records, form, columns=["window", "complete", "events", "rejected", "holes", "users", "anomalous"])
+    chosen = set(windows)
+    built = {
+        asset: {window: commit for window, commit in stream.table(asset).commits().items() if window in chosen}
+        for asset in planned_assets(stream.graph)
+    }
+    commits = built["events"]
+    records = [_row(window, built) for window in sorted({window for of in built.values() for window in of})]
+    print_records(records, form, columns=list(_row("", built)))
     if not windows:
         print_note("every window is built")
         return
@@ -178,17 +194,23 @@ def _report(stream: Stream, windows: Sequence[str], outcomes: Sequence[RunOutcom
         raise SystemExit(int(ExitCode.FAILED))
 
 
-def _row(window: str, events: WindowCommit | None, scores: WindowCommit | None) -> dict[str, Any]:
+def _row(window: str, built: Mapping[str, Mapping[str, WindowCommit]]) -> dict[str, Any]:
     """One window of the summary. Without ``events`` it holds no offsets, and its users are those of its lookback."""
-    return {
+    events = built["events"].get(window)
+    row: dict[str, Any] = {
         "window": window,
         "complete": events.complete if events else None,
         "events": events.rows if events else None,
         "rejected": events.details["rejected"] if events else None,
         "holes": events.details["holes"] if events else None,
-        "users": scores.details["users"] if scores else None,
-        "anomalous": scores.details["anomalous_users"] if scores else None,
     }
+    if (of_scores := built.get("anomaly_scores")) is not None:
+        scores = of_scores.get(window)
+        row["users"] = scores.details["users"] if scores else None
+        row["anomalous"] = scores.details["anomalous_users"] if scores else None
+    if of_analyses := [commits for asset, commits in built.items() if asset.startswith(ANALYSES_FOLDER)]:
+        row["analyses"] = sum(window in commits for commits in of_analyses)
+    return row
 
 
 def _refuse_mixed(

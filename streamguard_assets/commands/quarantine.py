@@ -19,7 +19,7 @@ from streamguard_assets.commands.output import (
     print_records,
     progress_bar,
 )
-from streamguard_assets.commands.streams import opened
+from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.settings import load_settings
 from streamguard_assets.windows.replay import rejected_rows, replay
 
@@ -94,7 +94,7 @@ def replay_rejected(
     done = []
     with progress_bar() as bar:
         for key in bar.track(held, description=f"{stream}: replaying"):
-            done += replay(streamed, [key], attempt)
+            done += replay(streamed, [key], attempt, now())
     print_records(
         ({"window": r.window, "landed": r.landed, "still_rejected": r.still_rejected} for r in done),
         form,

@@ -30,8 +30,12 @@ def prepare_topics(settings: Settings) -> None:
         return
     connection = kafka_connection(settings)
     present = set(list_topics(connection))
+    layout = TopicLayout.from_settings(settings)
+    of_batches = TopicLayout.from_settings(settings, retention_hours=settings.batches.topic_retention_hours)
     for stream in settings.streams.values():
-        wanted = [stream.topic] + ([stream.dead_letter_topic] if stream.dead_letter_topic else [])
-        for topic in wanted:
-            if topic not in present and create_topic(connection, topic, TopicLayout.from_settings(settings)):
+        wanted = {stream.topic: layout, **dict.fromkeys(stream.batch_topics, of_batches)}
+        if stream.dead_letter_topic is not None:
+            wanted[stream.dead_letter_topic] = layout
+        for topic, its_layout in wanted.items():
+            if topic not in present and create_topic(connection, topic, its_layout):
                 print_note(f"created topic {topic}")

@@ -7,29 +7,29 @@ from dagster import (
     AssetCheckResult,
     AssetChecksDefinition,
     AssetCheckSeverity,
-    AssetKey,
     MetadataValue,
     ResourceParam,
     asset_check,
 )
 
+from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.metadata import as_metadata
 from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.orchestration.runs import windows_of
 from streamguard_assets.settings import Settings
-from streamguard_assets.windows.checks import CHECKS, Check, CheckResult, CheckScope, committed_windows
+from streamguard_assets.windows.checks import Check, CheckResult, CheckScope, checks_of, committed_windows
+from streamguard_assets.windows.graph import configured_graph
 
 MAX_SHOWN_FINDINGS = 100
 
 
 def stream_checks(settings: Settings, stream: str) -> list[AssetChecksDefinition]:
     """Every check of one stream. None is blocking: what must hold is enforced before the commit, this is its proof."""
-    settings.stream(stream)
-    return [_asset_check(check, stream) for check in CHECKS]
+    return [_asset_check(check, stream) for check in checks_of(configured_graph(settings, stream))]
 
 
 def _asset_check(check: Check, stream: str) -> AssetChecksDefinition:
-    @asset_check(name=check.name, asset=AssetKey([stream, check.asset]), description=check.description, blocking=False)
+    @asset_check(name=check.name, asset=asset_key(stream, check.asset), description=check.description, blocking=False)
     def run_check(context: AssetCheckExecutionContext, streams: ResourceParam[Streams]) -> AssetCheckResult:
         opened = streams.open(stream)
         windows = windows_of(context.run.tags, opened.cadence) or committed_windows(opened)

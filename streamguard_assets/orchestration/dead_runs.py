@@ -11,25 +11,27 @@ import json
 import socket
 from dataclasses import asdict
 
-from dagster import AssetExecutionContext, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import AssetExecutionContext, DagsterInstance, DagsterRun, DagsterRunStatus, OpExecutionContext, RunsFilter
 
 from streamguard_assets.processes.identity import ProcessIdentity
 
 PROCESS_TAG = "streamguard/process"
-"""Host, pid and create time of the process that executes a run, as JSON."""
+"""The run, and host, pid and create time of the process that executes it, as JSON. A run that is retried from the UI
+takes over the tags of the one before, so the tag has to say of which run it speaks."""
 
 UNDER_WAY = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
-def note_process(context: AssetExecutionContext) -> None:
+def note_process(context: AssetExecutionContext | OpExecutionContext) -> None:
     """Tag the run with this process, once."""
-    if PROCESS_TAG not in context.run.tags:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_tag(ProcessIdentity.current())})
+    own = process_tag(ProcessIdentity.current(), context.run.run_id)
+    if context.run.tags.get(PROCESS_TAG) != own:
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: own})
 
 
-def process_tag(identity: ProcessIdentity) -> str:
+def process_tag(identity: ProcessIdentity, run_id: str) -> str:
     """The tag's value for a process of this host."""
-    return json.dumps({"host": socket.gethostname(), **asdict(identity)})
+    return json.dumps({"run": run_id, "host": socket.gethostname(), **asdict(identity)})
 
 
 def fail_dead_runs(instance: DagsterInstance) -> list[str]:
@@ -43,10 +45,14 @@ def fail_dead_runs(instance: DagsterInstance) -> list[str]:
     return [run.run_id for run in dead]
 
 
+def local_process(run: DagsterRun) -> ProcessIdentity | None:
+    """The process that executes ``run``, when it noted itself and is one of this host."""
+    noted = json.loads(run.tags.get(PROCESS_TAG, "{}"))
+    if (noted.get("run"), noted.get("host")) != (run.run_id, socket.gethostname()):
+        return None
+    return ProcessIdentity(noted["pid"], noted["create_time"])
+
+
 def _is_dead(run: DagsterRun) -> bool:
-    if PROCESS_TAG not in run.tags:
-        return False
-    noted = json.loads(run.tags[PROCESS_TAG])
-    if noted.pop("host") != socket.gethostname():
-        return False
-    return not ProcessIdentity(**noted).is_alive()
+    process = local_process(run)
+    return process is not None and not process.is_alive()

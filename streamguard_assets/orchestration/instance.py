@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 CONFIGURATION = "dagster.yaml"
 _RELATIVE_HOME = re.compile(r"\.streamguard/dagster(/\w+)?")
 
+_RUN_SLOTS = re.compile(r"(max_concurrent_runs: )(\d+)")
+RUNS_PER_STREAM = 4
+"""A long-lived stream run keeps its slot for ever, and the plan has up to three window runs under way."""
+
+
+def run_slots(settings: Settings) -> int:
+    """Runs that must be able to go on at once, so that batches never take the slot of a stream or a window."""
+    return RUNS_PER_STREAM * len(settings.streams) + settings.batches.max_concurrent
+
 
 def dagster_home(settings: Settings) -> Path:
     """The folder with the instance's configuration and storage; made, and its configuration written, when absent."""
@@ -27,6 +36,7 @@ def dagster_home(settings: Settings) -> Path:
     target = home / CONFIGURATION
     # The file names folders relative to the checkout, for plain `dagster dev`; processes of `up` may run anywhere.
     text = _RELATIVE_HOME.sub(lambda folder: json.dumps(f"{home}{folder[1] or ''}"), _configuration_text())
+    text = _RUN_SLOTS.sub(lambda usual: f"{usual[1]}{max(run_slots(settings), int(usual[2]))}", text)
     if not target.exists() or target.read_text() != text:
         # Beside and renamed: a daemon that starts now must not read half a file.
         beside = home / f".{CONFIGURATION}.{os.getpid()}"

@@ -22,7 +22,6 @@ from streamguard_assets.lake.staging import DataFile, FileStager
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.orchestration.metadata import commit_metadata
 from streamguard_assets.orchestration.resources import Streams
-from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
 
 WindowRows = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader | Iterable[pl.DataFrame]
@@ -71,7 +70,7 @@ class WindowIOManager(IOManager):
             ValueError: the asset was never materialized, so nobody has said its columns.
         """
         stream, name, windows = self._place(context)
-        if not _is_built_in(name) and not stream.user_table_exists(name):
+        if not _is_built_in(stream, name) and not stream.user_table_exists(name):
             raise ValueError(f"{context.asset_key.to_user_string()} has no table yet; materialize it first")
         # A built-in asset has no table before its first window with events; its columns are known all the same.
         return self._table(stream, name, None).scan(windows, empty_if_missing=True)
@@ -86,11 +85,11 @@ class WindowIOManager(IOManager):
         return self._streams.open(path[0]), "/".join(path[1:]), list(context.asset_partition_keys)
 
     def _table(self, stream: Stream, name: str, schema: pa.Schema | None) -> WindowTable:
-        return stream.table(name) if _is_built_in(name) else stream.user_table(name, schema)
+        return stream.table(name) if _is_built_in(stream, name) else stream.user_table(name, schema)
 
 
-def _is_built_in(name: str) -> bool:
-    return name in GRAPH and GRAPH[name].is_table
+def _is_built_in(stream: Stream, name: str) -> bool:
+    return name in stream.graph and stream.graph[name].is_table
 
 
 def _staged(

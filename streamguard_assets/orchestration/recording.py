@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from dagster import AssetKey, AssetMaterialization, DagsterInstance
+from dagster import AssetMaterialization, DagsterInstance
 
+from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.metadata import commit_metadata
-from streamguard_assets.windows.inputs import EVENTS, STREAM_GRAPH
+from streamguard_assets.windows.inputs import EVENTS
 from streamguard_assets.windows.stream import Stream
 
 MAX_REPORTED_PER_TICK = 200
@@ -24,13 +25,13 @@ def record_unreported_windows(stream: Stream, instance: DagsterInstance, busy: A
     ``busy`` windows are left out: a run that is under way reports its own.
     """
     reported = 0
-    for asset in STREAM_GRAPH:
-        key = AssetKey([stream.name, asset.name])
+    for asset in stream.window_graph:
+        key = asset_key(stream.name, asset.name)
         commits = stream.table(asset.name).commits()
         missing = sorted(set(commits) - set(instance.get_materialized_partitions(key)) - busy)
         for window in missing[: MAX_REPORTED_PER_TICK - reported]:
             metadata = commit_metadata(commits[window])
-            keys = [key, AssetKey([stream.name, "quarantine"])] if asset.name == EVENTS else [key]
+            keys = [key, asset_key(stream.name, "quarantine")] if asset.name == EVENTS else [key]
             for each in keys:
                 instance.report_runless_asset_event(
                     AssetMaterialization(each, partition=window, metadata=metadata if each == key else {})

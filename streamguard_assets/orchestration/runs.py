@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -13,6 +13,7 @@ from dagster._core.storage.tags import (
 )
 
 from streamguard_assets.contracts.windows import Cadence, window_start
+from streamguard_assets.orchestration.keys import asset_name
 from streamguard_assets.windows.requests import FINGERPRINTS_TAG, FinishedRun, Request, count_attempts
 from streamguard_assets.windows.view import Attempts, InFlight
 
@@ -92,9 +93,5 @@ def _finished(record: RunRecord) -> FinishedRun:
 def _assets_of(run: DagsterRun, stream: str, every: frozenset[str]) -> frozenset[str]:
     if run.asset_selection is None:
         return every if run.tags.get(STREAM_TAG) == stream else frozenset()
-    names = {key.path[1] for key in run.asset_selection if _belongs(key, stream)}
-    return frozenset(names) & every
-
-
-def _belongs(key: AssetKey, stream: str) -> bool:
-    return len(key.path) == 2 and key.path[0] == stream
+    names = {asset_name(key, stream) for key in run.asset_selection}
+    return frozenset(name for name in names if name in every)

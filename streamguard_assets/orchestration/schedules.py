@@ -53,6 +53,6 @@ def windows_schedule(stream: str, settings: StreamSettings) -> ScheduleDefinitio
             planned = plan_stream(streams, stream, context.instance)
         except NoRecordsYetError as nothing:
             return SkipReason(str(nothing))
-        return run_requests(stream, planned.requests) or SkipReason(skip_reason(planned))
+        return run_requests(streams.open(stream), planned.requests) or SkipReason(skip_reason(planned))
 
     return plan_windows

@@ -5,7 +5,6 @@
 from collections.abc import Sequence
 
 from dagster import (
-    AssetKey,
     DagsterInstance,
     DefaultSensorStatus,
     ResourceParam,
@@ -17,17 +16,19 @@ from dagster import (
     sensor,
 )
 
+from streamguard_assets.orchestration.batches.pool import limit_batches
 from streamguard_assets.orchestration.dead_runs import fail_dead_runs
 from streamguard_assets.orchestration.jobs import windows_job_name
+from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.recording import record_unreported_windows
 from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.orchestration.runs import attempts_so_far, request_tags, runs_in_flight
-from streamguard_assets.windows.graph import assets_of_run
-from streamguard_assets.windows.inputs import STREAM_GRAPH
+from streamguard_assets.windows.graph import assets_of_run, planned_assets
 from streamguard_assets.windows.keeper import NoRecordsYetError
 from streamguard_assets.windows.observe import observe, policy_of
 from streamguard_assets.windows.planning import Plan, plan
 from streamguard_assets.windows.requests import Request
+from streamguard_assets.windows.stream import Stream
 from streamguard_assets.windows.view import InFlight
 
 INTERVAL_S = 15
@@ -46,6 +47,7 @@ def planning_sensor(stream: str) -> SensorDefinition:
     def plan_windows(context: SensorEvaluationContext, streams: ResourceParam[Streams]) -> SensorResult | SkipReason:
         for run_id in fail_dead_runs(context.instance):
             context.log.warning(f"run {run_id} is marked as failed: its process is gone")
+        limit_batches(context.instance, streams.settings)  # the setting may be another one than at the last start
         try:
             planned = plan_stream(streams, stream, context.instance)
         except NoRecordsYetError as nothing:
@@ -62,7 +64,7 @@ def planning_sensor(stream: str) -> SensorDefinition:
             context.log.warning(f"window {window}: {reason}")
         if not planned.requests:
             return SkipReason(skip_reason(planned))
-        return SensorResult(run_requests=run_requests(stream, planned.requests))
+        return SensorResult(run_requests=run_requests(streams.open(stream), planned.requests))
 
     return plan_windows
 
@@ -86,16 +88,17 @@ def busy_windows(streams: Streams, name: str, instance: DagsterInstance) -> froz
 
 
 def _in_flight(streams: Streams, name: str, instance: DagsterInstance) -> list[InFlight]:
-    return runs_in_flight(instance, name, streams.open(name).cadence, [asset.name for asset in STREAM_GRAPH])
+    stream = streams.open(name)
+    return runs_in_flight(instance, name, stream.cadence, planned_assets(stream.graph))
 
 
-def run_requests(stream: str, requests: Sequence[Request]) -> list[RunRequest]:
+def run_requests(stream: Stream, requests: Sequence[Request]) -> list[RunRequest]:
     """The runs that a plan asks for, as Dagster takes them."""
     return [
         RunRequest(
             run_key=request.run_key,
-            tags=request_tags(stream, request),
-            asset_selection=[AssetKey([stream, name]) for name in assets_of_run(request.assets)],
+            tags=request_tags(stream.name, request),
+            asset_selection=[asset_key(stream.name, name) for name in assets_of_run(stream.graph, request.assets)],
         )
         for request in requests
     ]

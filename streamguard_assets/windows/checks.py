@@ -25,9 +25,9 @@ from streamguard_assets.lake.schema import WINDOW, polars_schema
 from streamguard_assets.lake.tables import stored_schema
 from streamguard_assets.windows.conservation import table_violations
 from streamguard_assets.windows.gaps import built_gaps
-from streamguard_assets.windows.graph import DERIVED_ASSETS
+from streamguard_assets.windows.graph import Graph, derived_assets
 from streamguard_assets.windows.stream import Stream
-from streamguard_assets.windows.tables import RUN_DEPENDENT_COLUMNS
+from streamguard_assets.windows.tables import provenance_columns
 
 SHARE_UNIT = "share"
 BATCH_ROWS = 100_000
@@ -91,7 +91,7 @@ def committed_windows(stream: Stream) -> list[str]:
 
 def run_checks(scope: CheckScope) -> list[CheckResult]:
     """Every check of the registry over ``scope``."""
-    return [check.run(scope) for check in CHECKS]
+    return [check.run(scope) for check in checks_of(scope.stream.graph)]
 
 
 def _ledger_contiguity(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
@@ -131,8 +131,10 @@ def _conservation(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
         if window not in stream.table("events").commits()
     ]
     offsets = 0
+    # With every column that is stored: a later version of the contract may have written more than this one knows.
+    events = stream.user_table("events", None) if commits else stream.table("events")
     for window, commit in commits.items():
-        rows = stream.table("events").scan([window])
+        rows = events.scan([window])
         placed = rows.select("kafka_partition", "kafka_offset").collect()
         refused = stream.quarantine.scan({window: commit.attempt})
         rejected = refused.select("kafka_partition", "kafka_offset").collect()
@@ -146,7 +148,7 @@ def _conservation(scope: CheckScope) -> tuple[list[Finding], dict[str, Any]]:
         findings += [Finding(window, str(problem)) for problem in problems]
         told = {"rows": commit.content_hash, "rejected records": commit.details["rejected_content"]}
         for (what, expected), table in zip(told.items(), (rows, refused.drop(ATTEMPT)), strict=True):
-            if (content := _content_of(table)) != expected:
+            if (content := _content_of(table, stream.contract.provenance_columns)) != expected:
                 findings.append(Finding(window, f"its {what} hash to {content}, and were committed as {expected}"))
         offsets += placed.height + rejected.height
     return findings, {"windows": len(commits), "offsets_proven": offsets}
@@ -262,7 +264,7 @@ def _derived_content(asset: str) -> Callable[[CheckScope], tuple[list[Finding], 
         wanted = [window for window in sorted(commits) if window in scope.windows or window not in of_events]
         findings = []
         for window in wanted:
-            content = _content_of(table.scan([window]), RUN_DEPENDENT_COLUMNS.get(asset, ()))
+            content = _content_of(table.scan([window]), provenance_columns(asset, scope.stream.contract))
             if content != commits[window].content_hash:
                 text = f"its rows hash to {content}, and were committed as {commits[window].content_hash}"
                 findings.append(Finding(window, text))
@@ -271,7 +273,7 @@ def _derived_content(asset: str) -> Callable[[CheckScope], tuple[list[Finding], 
     return find
 
 
-CHECKS: tuple[Check, ...] = (
+_CHECKS = (
     Check("ledger_contiguity", "offset_ranges", True, _ledger_contiguity.__doc__ or "", _ledger_contiguity),
     Check("conservation", "events", True, _conservation.__doc__ or "", _conservation),
     Check("schema", "events", True, _schema.__doc__ or "", _schema),
@@ -280,12 +282,24 @@ CHECKS: tuple[Check, ...] = (
     Check("feature_ranges", "user_features", False, _feature_ranges.__doc__ or "", _feature_ranges),
     Check("score_ranges", "anomaly_scores", False, _score_ranges.__doc__ or "", _score_ranges),
     Check("freshness", "events", False, _freshness.__doc__ or "", _freshness),
-    *(
-        Check(f"{asset}_content", asset, True, "The rows are those that were committed.", _derived_content(asset))
-        for asset in DERIVED_ASSETS
-    ),
 )
-"""Every check. What must hold of ``events`` is also enforced before the commit that it proves."""
+
+
+def checks_of(graph: Graph) -> tuple[Check, ...]:
+    """Every check of a stream. What must hold of ``events`` is also enforced before the commit that it proves."""
+    return (
+        *(check for check in _CHECKS if check.asset in graph),
+        *(
+            Check(
+                f"{asset.rpartition('/')[2]}_content",
+                asset,
+                True,
+                "The rows are those that were committed.",
+                _derived_content(asset),
+            )
+            for asset in derived_assets(graph)
+        ),
+    )
 
 
 def _content_of(rows: pl.LazyFrame, exclude: Sequence[str] = ()) -> str:

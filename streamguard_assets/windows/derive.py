@@ -1,4 +1,4 @@
-"""The assets computed from ``events``, one window at a time: read what it is built from, call, commit.
+"""The assets of users' behaviour, one window at a time: read what it is built from, call, commit.
 
 Each builder returns the commit, or None when the window has nothing to be built from (no events in its lookback).
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -23,15 +22,12 @@ from streamguard_assets.detection.scoring import Provenance, score_window
 from streamguard_assets.detection.training_set import training_windows
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.lake.exports import export_training_data
-from streamguard_assets.windows.definition_hashes import definition_hashes
-from streamguard_assets.windows.inputs import STREAM_GRAPH, read_inputs_hash
+from streamguard_assets.windows.building import begin_build
 from streamguard_assets.windows.keeper import missing_windows
-from streamguard_assets.windows.stream import CODE_VERSION, Stream
+from streamguard_assets.windows.stream import Stream
 
 Builder = Callable[[Stream, str, str], WindowCommit | None]
 """(stream, window, attempt) → the commit of that window, or None."""
-
-ENGINE = "polars"
 
 
 class InputMissingError(Exception):
@@ -40,7 +36,7 @@ class InputMissingError(Exception):
 
 def build_user_features(stream: Stream, window: str, attempt: str) -> WindowCommit | None:
     """28 features per user over the lookback that ends with ``window``."""
-    build = _begin(stream, "user_features", window, attempt)
+    build = begin_build(stream, "user_features", window, attempt)
     config, table = stream.config, stream.table("events")
     lookback = stream.cadence.lookback(window, config.lookback_windows)
     commits = table.commits()
@@ -71,7 +67,7 @@ def build_user_features(stream: Stream, window: str, attempt: str) -> WindowComm
 
 def build_anomaly_model(stream: Stream, window: str, attempt: str) -> WindowCommit | None:
     """The forest as of ``window``; without rows when there are too few users to fit one."""
-    build = _begin(stream, "anomaly_model", window, attempt)
+    build = begin_build(stream, "anomaly_model", window, attempt)
     table, detection = stream.table("user_features"), stream.settings.detection
     commits = table.commits()
     if window not in commits:
@@ -109,7 +105,7 @@ def build_anomaly_model(stream: Stream, window: str, attempt: str) -> WindowComm
 
 def build_anomaly_scores(stream: Stream, window: str, attempt: str) -> WindowCommit | None:
     """A score, a label and three reasons per user of ``window``."""
-    build = _begin(stream, "anomaly_scores", window, attempt)
+    build = begin_build(stream, "anomaly_scores", window, attempt)
     features = stream.table("user_features").commits().get(window)
     if features is None:
         return _nothing_to_build(stream, "anomaly_scores", window)
@@ -133,7 +129,7 @@ def build_anomaly_scores(stream: Stream, window: str, attempt: str) -> WindowCom
 
 def build_training_data(stream: Stream, window: str, attempt: str) -> WindowCommit | None:
     """Features with score and label, as a table and as the exported folder; ``latest`` follows the newest window."""
-    build = _begin(stream, "training_data", window, attempt)
+    build = begin_build(stream, "training_data", window, attempt)
     scored = stream.table("anomaly_scores").commits().get(window)
     if scored is None:
         return _nothing_to_build(stream, "training_data", window)
@@ -156,44 +152,6 @@ DERIVED: Mapping[str, Builder] = {
     "training_data": build_training_data,
 }
 """Builders by asset, in build order."""
-
-
-@dataclass(frozen=True)
-class _Build:
-    """One window of one asset under construction.
-
-    ``inputs_hash`` is taken before anything is read: should an input be replaced meanwhile, the rows are newer than
-    the hash, and the planner builds the window once more. The other way round the change would be lost.
-    """
-
-    stream: Stream
-    asset: str
-    window: str
-    attempt: str
-    definition: str
-    inputs_hash: str
-
-    def commit(self, frame: pl.DataFrame, complete: bool, details: Mapping[str, Any]) -> WindowCommit:
-        commit = WindowCommit(
-            window=self.window,
-            attempt=self.attempt,
-            complete=complete,
-            inputs_hash=self.inputs_hash,
-            code_version=CODE_VERSION,
-            details={"definition_hash": self.definition, "engine": ENGINE, **details},
-        )
-        return self.stream.table(self.asset).write(frame, commit)
-
-
-def _begin(stream: Stream, asset: str, window: str, attempt: str) -> _Build:
-    definition = definition_hashes(stream)[asset]
-    node = next(node for node in STREAM_GRAPH if node.name == asset)
-    lookback = stream.config.lookback_windows
-    contents = {
-        name: {key: commit.content_hash for key, commit in stream.table(name).commits().items()} for name in node.reads
-    }
-    inputs = read_inputs_hash(node, window, stream.cadence, lookback, definition, contents)
-    return _Build(stream, asset, window, attempt, definition, inputs)
 
 
 def _model_of(stream: Stream, window: str) -> AnomalyModel | None:

@@ -1,6 +1,8 @@
 """The graph of one stream: its assets in build order, what each is made of, and what it is in a sentence.
 
-The one list that Dagster's assets, the planner, ``streamguard sql`` and the documentation derive from.
+The one list that Dagster's assets, the planner, the checks, ``streamguard sql`` and the documentation derive from.
+Every stream has its offsets, events and quarantine; what is made of the events follows from its contract: users'
+behaviour where events have types, analyses where their columns are there.
 """
 
 from __future__ import annotations
@@ -8,6 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from streamguard_assets.analytics.analyses.analysis import Analysis
+from streamguard_assets.analytics.analyses.registry import UnknownAnalysis, analysis, fitting_analyses
+from streamguard_assets.contracts.contract import Contract
+from streamguard_assets.contracts.registry import contract
+from streamguard_assets.settings import Settings, SettingsError
+
+ANALYSES_FOLDER = "analyses/"
 
 
 class Reach(Enum):
@@ -20,16 +30,23 @@ class Reach(Enum):
 
 @dataclass(frozen=True)
 class AssetNode:
-    """One asset of the graph: ``parents`` maps the assets it reads to the windows it reads of them."""
+    """One asset of the graph: ``parents`` maps the assets it reads to the windows it reads of them.
+
+    ``rides_with`` names the asset that brings it along: it is not planned by itself and has no state of its own.
+    """
 
     name: str
     description: str
     parents: Mapping[str, Reach]
     kinds: tuple[str, ...]
     is_table: bool = True
+    rides_with: str | None = None
 
 
-_NODES = (
+Graph = Mapping[str, AssetNode]
+"""The assets of a stream by name, in build order."""
+
+_LOG_NODES = (
     AssetNode(
         "offset_ranges",
         "The boundary ledger: for each window one offset range per Kafka partition, decided once, stored once, never "
@@ -37,6 +54,7 @@ _NODES = (
         {},
         ("kafka", "deltalake"),
         is_table=False,
+        rides_with="events",
     ),
     AssetNode(
         "events",
@@ -52,7 +70,11 @@ _NODES = (
         {"offset_ranges": Reach.SAME},
         ("kafka", "deltalake"),
         is_table=False,
+        rides_with="events",
     ),
+)
+
+_BEHAVIOUR_NODES = (
     AssetNode(
         "user_features",
         "28 behavioural features per user over the lookback that ends with this window; one row per user seen in it.",
@@ -84,23 +106,80 @@ _NODES = (
         "Who stood out in a window and why, in words: one row per user, the oddest first.",
         {"anomaly_scores": Reach.SAME, "user_features": Reach.SAME},
         ("polars", "deltalake"),
+        rides_with="anomaly_scores",
     ),
 )
 
-GRAPH: Mapping[str, AssetNode] = {node.name: node for node in _NODES}
 
-DERIVED_ASSETS = ("user_features", "anomaly_model", "anomaly_scores", "training_data")
-"""Assets that are planned and built per window from ``events``, in build order."""
+def stream_graph(contract: Contract, analyses: Sequence[Analysis] = ()) -> Graph:
+    """The assets of a stream with this contract and these analyses, in build order."""
+    behaviour = _BEHAVIOUR_NODES if contract.event_types else ()
+    nodes = (*_LOG_NODES, *behaviour, *map(_analysis_node, analyses))
+    return {node.name: node for node in nodes}
 
 
-def assets_of_run(planned: Sequence[str]) -> list[str]:
-    """The assets that a run for the ``planned`` ones materializes, in build order.
+def configured_graph(settings: Settings, stream: str) -> Graph:
+    """The graph of a configured stream.
 
-    The ledger and ``quarantine`` come along with ``events``, ``summary`` with ``anomaly_scores``.
+    Raises:
+        SettingsError: there is no such stream, contract or analysis, or the contract lacks a column of an analysis.
     """
+    return stream_graph(configured_contract(settings, stream), configured_analyses(settings, stream))
+
+
+def configured_contract(settings: Settings, stream: str) -> Contract:
+    """The contract of a configured stream; ``SettingsError`` lists the known ones."""
+    try:
+        return contract(settings.stream(stream).contract)
+    except LookupError as unknown:
+        raise SettingsError(f"streams.{stream}.contract: {unknown}") from None
+
+
+def configured_analyses(settings: Settings, stream: str) -> tuple[Analysis, ...]:
+    """The analyses of a configured stream: those that it names, else all whose columns its contract has."""
+    columns = set(configured_contract(settings, stream).events_schema().names)
+    named = settings.stream(stream).analyses
+    if named is None:
+        return fitting_analyses(columns)
+    try:
+        chosen = tuple(analysis(name) for name in named)
+    except UnknownAnalysis as unknown:
+        raise SettingsError(f"streams.{stream}.analyses: {unknown}") from None
+    for each in chosen:
+        if lacking := sorted(set(each.inputs) - columns):
+            raise SettingsError(
+                f"streams.{stream}.analyses: {each.name} reads {', '.join(lacking)}, which no event has"
+            )
+    return chosen
+
+
+def planned_assets(graph: Graph) -> tuple[str, ...]:
+    """The assets whose windows are planned, in build order: ``events`` and what is derived from it."""
+    return tuple(name for name, node in graph.items() if node.rides_with is None)
+
+
+def derived_assets(graph: Graph) -> tuple[str, ...]:
+    """The planned assets that are made of ``events``, in build order."""
+    return tuple(name for name in planned_assets(graph) if name != "events")
+
+
+def analysis_asset(name: str) -> str:
+    """The asset of the analysis ``name``: ``analyses/revenue_by_category``."""
+    return f"{ANALYSES_FOLDER}{name}"
+
+
+def analyses_of(graph: Graph) -> tuple[str, ...]:
+    """The names of the analyses of a stream, in build order."""
+    return tuple(name.removeprefix(ANALYSES_FOLDER) for name in graph if name.startswith(ANALYSES_FOLDER))
+
+
+def assets_of_run(graph: Graph, planned: Sequence[str]) -> list[str]:
+    """The assets that a run for the ``planned`` ones materializes, in build order, with those that ride along."""
     wanted = set(planned)
-    if "events" in wanted:
-        wanted |= {"offset_ranges", "quarantine"}
-    if "anomaly_scores" in wanted:
-        wanted.add("summary")
-    return [name for name in GRAPH if name in wanted]
+    return [name for name, node in graph.items() if name in wanted or node.rides_with in wanted]
+
+
+def _analysis_node(analysis: Analysis) -> AssetNode:
+    return AssetNode(
+        analysis_asset(analysis.name), analysis.description, {"events": Reach.SAME}, ("polars", "deltalake")
+    )

@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.contracts.windows import Cadence
-from streamguard_assets.windows.graph import DERIVED_ASSETS, GRAPH, AssetNode, Reach
+from streamguard_assets.windows.graph import Graph, Reach, planned_assets
 
 EVENTS = "events"
 
@@ -35,27 +35,23 @@ class WindowAsset:
     lookback: bool = False
 
 
-def window_graph(nodes: Mapping[str, AssetNode]) -> tuple[WindowAsset, ...]:
+def window_graph(graph: Graph) -> tuple[WindowAsset, ...]:
     """``events`` and what is derived from it, in build order, as the planner reads a stream's graph.
 
-    ``quarantine`` is written with ``events`` and has no state of its own. ``Reach.TRAINING`` is read as the own window:
-    the training windows are pinned when a model is fitted and are no input afterwards. Were they inputs, one late
-    window would refit the models of the next 168 and score them all again; as it is, a model is fitted again only
-    when the features of its own window change, so a late window reaches exactly its lookback.
+    What rides along (``quarantine`` with ``events``) has no state of its own. ``Reach.TRAINING`` is read as the own
+    window: the training windows are pinned when a model is fitted and are no input afterwards. Were they inputs, one
+    late window would refit the models of the next 168 and score them all again; as it is, a model is fitted again
+    only when the features of its own window change, so a late window reaches exactly its lookback.
     """
-    names = (EVENTS, *DERIVED_ASSETS)
+    names = planned_assets(graph)
     return tuple(
         WindowAsset(
             name,
-            tuple(parent for parent in nodes[name].parents if parent in names),
-            lookback=Reach.LOOKBACK in nodes[name].parents.values(),
+            tuple(parent for parent in graph[name].parents if parent in names),
+            lookback=Reach.LOOKBACK in graph[name].parents.values(),
         )
         for name in names
     )
-
-
-STREAM_GRAPH = window_graph(GRAPH)
-"""The window assets of a stream in the order in which a run builds them."""
 
 
 def events_inputs_hash(offset_range: OffsetRange, contract_hash: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from streamguard_assets.analytics.analyses.registry import analysis
 from streamguard_assets.analytics.user_features.feature import Family
 from streamguard_assets.analytics.user_features.registry import families, feature_names
-from streamguard_assets.contracts.registry import contract
+from streamguard_assets.contracts.contract import Contract
+from streamguard_assets.windows.graph import ANALYSES_FOLDER
 
 FAMILY_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "behaviour": ("event_type", "source_ip", "metadata"),
@@ -21,9 +23,9 @@ ColumnSources = Mapping[str, list[tuple[str, str]]]
 """By column, the (asset, column) pairs that it is made of."""
 
 
-def column_sources(asset: str, contract_name: str) -> ColumnSources:
+def column_sources(asset: str, contract: Contract) -> ColumnSources:
     """Lineage of the columns of ``asset``; empty for assets that come from Kafka itself."""
-    event_types = contract(contract_name).event_types
+    event_types = contract.event_types
     names = feature_names(event_types)
     match asset:
         case "user_features":
@@ -48,6 +50,9 @@ def column_sources(asset: str, contract_name: str) -> ColumnSources:
                 "why": [("anomaly_scores", "reasons")],
                 "total_events": [("user_features", "total_events")],
             }
+        case _ if asset.startswith(ANALYSES_FOLDER):
+            of = analysis(asset.removeprefix(ANALYSES_FOLDER))
+            return {column: [("events", source) for source in of.inputs] for column in of.schema.names}
         case _:
             return {}
 

@@ -9,7 +9,6 @@ from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.windows.definition_hashes import definition_hashes
 from streamguard_assets.windows.gaps import lost_offsets, unreachable_windows
-from streamguard_assets.windows.inputs import STREAM_GRAPH
 from streamguard_assets.windows.keeper import closed_windows, keep_ledger, open_window
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
 from streamguard_assets.windows.view import Attempts, Built, InFlight, PlanPolicy, StreamView
@@ -46,7 +45,7 @@ def built_windows(stream: Stream) -> dict[str, dict[str, Built]]:
     """For each window asset the newest commit of each window, as the planner compares it."""
     return {
         asset.name: {key: _built(commit) for key, commit in stream.table(asset.name).commits().items()}
-        for asset in STREAM_GRAPH
+        for asset in stream.window_graph
     }
 
 
@@ -55,6 +54,7 @@ def policy_of(stream: Stream) -> PlanPolicy:
     config = stream.config
     return PlanPolicy(
         definitions=definition_hashes(stream),
+        graph=stream.window_graph,
         code_version=CODE_VERSION,
         open_window_growth=config.open_window_growth,
         max_attempts=config.max_attempts,

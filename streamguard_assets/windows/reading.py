@@ -1,4 +1,4 @@
-"""One worker's share of a window: read, parse, account and stage a range of offsets. Nothing is visible yet after it.
+"""One worker's share of a range: read, parse, account and stage its records. Nothing is visible yet after it.
 
 Plain arguments in, a plain result out, so that it runs in this process or in another one alike.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -18,25 +20,48 @@ from streamguard_assets.engines.polars.parsing import ParsedChunk, parse_records
 from streamguard_assets.engines.polars.soft_rules import id_hashes, soft_rule_hits
 from streamguard_assets.kafka.client import KafkaConnection
 from streamguard_assets.kafka.reader import read_range
-from streamguard_assets.lake.location import LakeLocation
-from streamguard_assets.lake.quarantine import Quarantine, QuarantineStager
-from streamguard_assets.lake.staging import DataFile, FileStager
-from streamguard_assets.lake.window_table import WindowTable
+from streamguard_assets.lake.staging import DataFile
 from streamguard_assets.windows.conservation import OffsetAccount
 
 COUNTED_AT_ONCE = 25_000
 
 
+class Stager(Protocol):
+    """Takes frames on their way to a table, as ``FileStager`` does."""
+
+    def add(self, frame: pl.DataFrame) -> None: ...
+
+    def finish(self) -> list[DataFile]: ...
+
+    def abort(self) -> None: ...
+
+
+class Landing(Protocol):
+    """Where the records of a range land: the tables of a window, or those of a batch. It is sent to workers."""
+
+    @property
+    def name(self) -> str:
+        """What is read, for accounts and errors: the window's key or the batch's id."""
+        ...
+
+    def rows(self, rules: Contract, attempt: str, file_rows: int) -> Stager:
+        """Takes accepted records."""
+        ...
+
+    def rejects(self, attempt: str, file_rows: int) -> Stager:
+        """Takes rejected records."""
+        ...
+
+
 @dataclass(frozen=True)
 class Share:
-    """What one worker is to do: stage the records of ``range`` as rows of ``window``."""
+    """What one worker is to do: stage the records of ``range``, ingested at ``processed_at``, in ``landing``."""
 
     connection: KafkaConnection
-    location: LakeLocation
-    stream: str
+    landing: Landing
     contract_name: str
-    window: str
     attempt: str
+    processed_at: datetime
     range: OffsetRange
     chunk_records: int
     file_rows: int
@@ -63,29 +88,30 @@ def stage(share: Share) -> Staged:
         RetentionGap, OffsetOutOfRange, KafkaUnavailable: from the read.
     """
     rules = contract(share.contract_name)
-    table = WindowTable(share.location, share.stream, "events", rules.events_schema(), file_rows=share.file_rows)
-    rejects = Quarantine(share.location, share.stream).stager(share.window, share.attempt, share.file_rows)
-    with table.stager(share.window, share.attempt) as rows:
-        try:
-            tally = _Tally(rules, rows, rejects, OffsetAccount(share.range.topic, share.window))
-            with read_range(share.connection, share.range, chunk_records=share.chunk_records, with_keys=True) as chunks:
-                for chunk in chunks:
-                    parsed = parse_records(
-                        rules,
-                        chunk.topic,
-                        chunk.partition,
-                        chunk.offsets,
-                        chunk.timestamps_ms,
-                        chunk.keys,
-                        chunk.values,
-                        count_soft_rules=False,
-                    )
-                    tally.add(chunk.partition, chunk.offsets, chunk.values, parsed)
-                receipt = chunks.receipt
-            return tally.staged(receipt)
-        except BaseException:
-            rejects.abort()
-            raise
+    rows = share.landing.rows(rules, share.attempt, share.file_rows)
+    rejects = share.landing.rejects(share.attempt, share.file_rows)
+    tally = _Tally(rules, rows, rejects, OffsetAccount(share.range.topic, share.landing.name))
+    try:
+        with read_range(share.connection, share.range, chunk_records=share.chunk_records, with_keys=True) as chunks:
+            for chunk in chunks:
+                parsed = parse_records(
+                    rules,
+                    chunk.topic,
+                    chunk.partition,
+                    chunk.offsets,
+                    chunk.timestamps_ms,
+                    chunk.keys,
+                    chunk.values,
+                    processed_at=share.processed_at,
+                    count_soft_rules=False,
+                )
+                tally.add(chunk.partition, chunk.offsets, chunk.values, parsed)
+            receipt = chunks.receipt
+        return tally.staged(receipt)
+    except BaseException:
+        rows.abort()
+        rejects.abort()
+        raise
 
 
 @dataclass
@@ -97,8 +123,8 @@ class _Tally:
     """
 
     contract: Contract
-    rows: FileStager
-    rejects: QuarantineStager
+    rows: Stager
+    rejects: Stager
     account: OffsetAccount
     value_bytes: int = 0
     rejected: int = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -43,19 +44,22 @@ def rejected_rows(stream: Stream, windows: Sequence[str] | None = None) -> pl.La
     return stream.quarantine.scan(counting)
 
 
-def replay(stream: Stream, windows: Sequence[str], attempt: str) -> list[Replayed]:
+def replay(stream: Stream, windows: Sequence[str], attempt: str, processed_at: datetime) -> list[Replayed]:
     """Judge the rejected records of ``windows`` again; a window in which none became good is left as it is.
+
+    ``processed_at`` is when the rows that land are ingested; those of before keep theirs.
 
     Raises:
         ConservationError: an offset would be lost or doubled; that window is left as it is.
     """
-    return [_replay_window(stream, window, attempt) for window in windows]
+    return [_replay_window(stream, window, attempt, processed_at) for window in windows]
 
 
-def _replay_window(stream: Stream, window: str, attempt: str) -> Replayed:
+def _replay_window(stream: Stream, window: str, attempt: str, processed_at: datetime) -> Replayed:
     commit = stream.table("events").commits()[window]
     rejected = stream.quarantine.scan({window: commit.attempt}).collect()
-    parsed = [_judge(stream, part) for part in rejected.partition_by("kafka_partition")] if rejected.height else []
+    parts = rejected.partition_by("kafka_partition") if rejected.height else []
+    parsed = [_judge(stream, part, processed_at) for part in parts]
     landed = pl.concat([p.accepted for p in parsed]) if parsed else None
     if landed is None or not landed.height:
         return Replayed(window, 0, rejected.height)
@@ -82,7 +86,7 @@ def _replay_window(stream: Stream, window: str, attempt: str) -> Replayed:
     return Replayed(window, landed.height, still.height)
 
 
-def _judge(stream: Stream, rows: pl.DataFrame) -> ParsedChunk:
+def _judge(stream: Stream, rows: pl.DataFrame, processed_at: datetime) -> ParsedChunk:
     """The verdicts of today's contract on kept records of one partition, in order of offset."""
     ordered = rows.sort("kafka_offset")
     stamps = ordered["kafka_timestamp"].dt.epoch("ms").fill_null(MISSING_TIMESTAMP_MS)
@@ -94,6 +98,7 @@ def _judge(stream: Stream, rows: pl.DataFrame) -> ParsedChunk:
         stamps.to_list(),
         ordered["key"].to_list(),
         ordered["value"].to_list(),
+        processed_at=processed_at,
     )
 
 

@@ -6,7 +6,7 @@ The bundle that assets, commands and checks are handed, so that none of them put
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,7 +18,6 @@ from filelock import FileLock
 
 from streamguard_assets import __version__
 from streamguard_assets.contracts.contract import Contract
-from streamguard_assets.contracts.registry import contract
 from streamguard_assets.contracts.windows import Cadence, window_key
 from streamguard_assets.kafka.bootstrap import bootstrap_servers
 from streamguard_assets.kafka.client import KafkaConnection
@@ -29,9 +28,10 @@ from streamguard_assets.lake.quarantine import Quarantine
 from streamguard_assets.lake.schema import polars_schema
 from streamguard_assets.lake.tables import stored_schema, table_exists
 from streamguard_assets.lake.window_table import WindowTable
-from streamguard_assets.settings import Settings, SettingsError, StreamSettings
-from streamguard_assets.windows.graph import GRAPH
-from streamguard_assets.windows.tables import RUN_DEPENDENT_COLUMNS, table_schema
+from streamguard_assets.settings import Settings, StreamSettings
+from streamguard_assets.windows.graph import Graph, configured_contract, configured_graph
+from streamguard_assets.windows.inputs import WindowAsset, window_graph
+from streamguard_assets.windows.tables import provenance_columns, table_schema
 
 CODE_VERSION = __version__
 
@@ -59,7 +59,17 @@ class Stream:
 
     @cached_property
     def contract(self) -> Contract:
-        return contract(self.config.contract)
+        return configured_contract(self.settings, self.name)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The assets of the stream by name, in build order."""
+        return configured_graph(self.settings, self.name)
+
+    @cached_property
+    def window_graph(self) -> tuple[WindowAsset, ...]:
+        """The planned assets of the stream, in the order in which a run builds them."""
+        return window_graph(self.graph)
 
     @cached_property
     def connection(self) -> KafkaConnection:
@@ -83,17 +93,22 @@ class Stream:
 
     def table(self, asset: str) -> WindowTable:
         """The window table of one built-in asset, kept open: a reopened one reads its log from the beginning."""
-        if asset not in self._tables:
-            self._tables[asset] = WindowTable(
+        schema, provenance = table_schema(asset, self.contract), provenance_columns(asset, self.contract)
+        return self.kept_table(asset, schema, self.graph[asset].description, provenance)
+
+    def kept_table(self, name: str, schema: pa.Schema, description: str, provenance: Sequence[str] = ()) -> WindowTable:
+        """A window table of the stream that need not be an asset's, kept open under its name."""
+        if name not in self._tables:
+            self._tables[name] = WindowTable(
                 self.location,
                 self.name,
-                asset,
-                table_schema(asset, self.contract),
-                GRAPH[asset].description,
-                provenance=RUN_DEPENDENT_COLUMNS.get(asset, ()),
+                name,
+                schema,
+                description,
+                provenance=provenance,
                 file_rows=self.settings.ingest.file_rows,
             )
-        return self._tables[asset]
+        return self._tables[name]
 
     def user_table(self, name: str, schema: pa.Schema | None) -> WindowTable:
         """The window table of an asset that somebody added beside the built-in ones.
@@ -128,12 +143,9 @@ def open_stream(settings: Settings, name: str, location: LakeLocation) -> Stream
     """The stream ``name`` over the lake at ``location``; Kafka is not asked until something needs it.
 
     Raises:
-        SettingsError: there is no such stream.
+        SettingsError: there is no such stream, or its contract or an analysis is unknown.
     """
-    try:
-        contract(settings.stream(name).contract)
-    except LookupError as unknown:
-        raise SettingsError(f"streams.{name}.contract: {unknown}") from None
+    configured_graph(settings, name)
     return Stream(name, settings, location, lambda: kafka_connection(settings))
 
 

@@ -8,6 +8,8 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
+from streamguard_assets.analytics.analyses.analysis import Analysis
+from streamguard_assets.analytics.analyses.registry import analysis
 from streamguard_assets.analytics.user_features.feature import Feature
 from streamguard_assets.analytics.user_features.registry import features
 from streamguard_assets.contracts.contract import Contract
@@ -16,12 +18,18 @@ from streamguard_assets.detection.model_store import MODEL_SCHEMA
 from streamguard_assets.detection.scoring import SCORE_SCHEMA
 from streamguard_assets.lake.ledger import SCHEMA as LEDGER_SCHEMA
 from streamguard_assets.lake.quarantine import SCHEMA as QUARANTINE_SCHEMA
+from streamguard_assets.windows.graph import ANALYSES_FOLDER
 
 RUN_DEPENDENT_COLUMNS: Mapping[str, Sequence[str]] = {
     # Table versions and model bytes differ between runs that computed the same; contents are compared without them.
     "anomaly_scores": ("events_version",),
     "anomaly_model": ("model", "metadata"),
 }
+
+
+def provenance_columns(asset: str, contract: Contract) -> Sequence[str]:
+    """The columns of an asset's table that say how a row came about; contents are compared without them."""
+    return contract.provenance_columns if asset == "events" else RUN_DEPENDENT_COLUMNS.get(asset, ())
 
 
 def table_schema(asset: str, contract: Contract) -> pa.Schema:
@@ -47,6 +55,8 @@ def table_schema(asset: str, contract: Contract) -> pa.Schema:
             return _training_data(contract)
         case "summary":
             return SUMMARY_SCHEMA
+        case _ if asset.startswith(ANALYSES_FOLDER):
+            return _analysis(analysis(asset.removeprefix(ANALYSES_FOLDER)))
         case _:
             raise KeyError(f"no asset {asset!r} in a stream's graph")
 
@@ -88,6 +98,10 @@ SUMMARY_SCHEMA = pa.schema(
         pa.field("unique_ips", pa.int64()),
     ]
 )
+
+
+def _analysis(of: Analysis) -> pa.Schema:
+    return pa.schema([WINDOW_FIELD, *of.schema])
 
 
 def _user_features(contract: Contract) -> pa.Schema:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.contracts.windows import Cadence
-from streamguard_assets.windows.inputs import STREAM_GRAPH, WindowAsset
+from streamguard_assets.windows.inputs import WindowAsset
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class PlanPolicy:
 
     Attributes:
         definitions: by asset, the hash of today's definition (contract, features, model settings).
+        graph: the window assets in build order.
         code_version: version of the code; a new one gives windows that were given up another chance.
         open_window_growth: share by which the open window grows before it is asked for again.
         max_attempts: times that one content is asked for before it is left to a person.
@@ -109,10 +110,10 @@ class PlanPolicy:
         rebuild_history: also build windows again whose only difference is an older definition. Off: a new contract
             or feature definition holds from now on, older windows are listed as outdated, and a person decides
             (retention may have taken their offsets; a week of retries would be a surprise).
-        graph: the window assets in build order.
     """
 
     definitions: Mapping[str, str]
+    graph: tuple[WindowAsset, ...]
     code_version: str = ""
     open_window_growth: float = 0.25
     max_attempts: int = 3
@@ -121,4 +122,3 @@ class PlanPolicy:
     max_requests_in_flight: int = 3
     lookback_windows: int = 24
     rebuild_history: bool = False
-    graph: tuple[WindowAsset, ...] = STREAM_GRAPH

@@ -13,10 +13,10 @@ from dagster import AssetKey, DagsterInstance
 from streamguard_assets.orchestration.instance import dagster_home
 from streamguard_assets.orchestration.services import DagsterServices
 from streamguard_assets.settings import environment_variable
-from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets_tests.orchestration.conftest import GRACE
 from streamguard_assets_tests.orchestration.site import HOUR, STREAM, Clock, Site, this_hour
 from streamguard_assets_tests.waiting import wait_until
+from streamguard_assets_tests.windows.graphs import GRAPH
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 

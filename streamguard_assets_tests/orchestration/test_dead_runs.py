@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
@@ -18,17 +19,21 @@ from streamguard_assets_tests.orchestration.site import STREAM, Site
 pytestmark = [pytest.mark.broker]
 
 
+RUN_ID = str(uuid.uuid4())
+"""Each test has an instance of its own."""
+
+
 def started_run(here: Site, process: str | None) -> DagsterRun:
     tags = {**range_tags(here.windows([0])), **({PROCESS_TAG: process} if process else {})}
     job = here.definitions.resolve_job_def(f"{STREAM}_windows")
     return here.instance.create_run_for_job(
-        job, tags={"streamguard/stream": STREAM, **tags}, status=DagsterRunStatus.STARTED
+        job, run_id=RUN_ID, tags={"streamguard/stream": STREAM, **tags}, status=DagsterRunStatus.STARTED
     )
 
 
-def ended_process() -> str:
+def ended_process(run_id: str = RUN_ID) -> str:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        tag = process_tag(ProcessIdentity.of(process.pid))
+        tag = process_tag(ProcessIdentity.of(process.pid), run_id)
         process.kill()
     return tag
 
@@ -48,13 +53,16 @@ def test_the_windows_of_a_killed_run_are_asked_for_again(site: SiteFactory) -> N
     assert request.tags["dagster/asset_partition_range_start"] == here.window(0)
 
 
-@pytest.mark.parametrize("case", ["alive", "another host", "not yet at its first asset"])
+@pytest.mark.parametrize(
+    "case", ["alive", "another host", "not yet at its first asset", "retried, with the tags of the run before"]
+)
 def test_a_run_that_may_be_alive_keeps_its_windows(site: SiteFactory, case: str) -> None:
     here = site(1)
     here.produce(0)
     process = {
-        "alive": process_tag(ProcessIdentity.current()),
+        "alive": process_tag(ProcessIdentity.current(), RUN_ID),
         "another host": json.dumps({**json.loads(ended_process()), "host": "another"}),
+        "retried, with the tags of the run before": ended_process(str(uuid.uuid4())),
     }.get(case)
     run = started_run(here, process)
     assert not here.tick().run_requests
@@ -67,4 +75,4 @@ def test_a_run_notes_the_process_that_executes_it(site: SiteFactory) -> None:
     outcome = here.run([0])
     run = here.instance.get_run_by_id(outcome.run_id)
     assert run is not None
-    assert run.tags[PROCESS_TAG] == process_tag(ProcessIdentity.current())
+    assert run.tags[PROCESS_TAG] == process_tag(ProcessIdentity.current(), outcome.run_id)

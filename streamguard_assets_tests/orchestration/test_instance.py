@@ -82,3 +82,12 @@ def test_the_instance_is_kept_between_two_openings(brokerless_settings: Settings
     with dagster_instance(made) as instance:
         assert instance.get_dynamic_partitions("batches") == ["one"]
     assert environment_variable("state_dir") not in os.environ
+
+
+@pytest.mark.parametrize(("batches", "slots"), [(8, 20), (50, 58)])
+def test_batches_never_take_the_run_slots_of_streams_and_windows(
+    brokerless_settings: SettingsFactory, batches: int, slots: int
+) -> None:
+    home = dagster_home(brokerless_settings(batches={"max_concurrent": batches}))
+    configured = yaml.safe_load((home / "dagster.yaml").read_text())
+    assert configured["concurrency"]["runs"]["max_concurrent_runs"] == slots

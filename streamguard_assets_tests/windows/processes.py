@@ -31,7 +31,7 @@ def ingest_when_told(settings: Settings, window: str, now: datetime, attempt: st
     stream = opened(settings)
     slices = window_slices(stream, [window], now)
     start.wait(60)
-    with Ingest(stream, attempt) as ingest:
+    with Ingest(stream, attempt, now) as ingest:
         ingest.window(slices[window])
 
 
@@ -49,12 +49,12 @@ def ingest_until_killed(
         threading.Event().wait()
         raise AssertionError("nobody came to kill this process")
 
-    with mock.patch.object(WindowTable, "commit", stop_at_commit), Ingest(stream, attempt) as ingest:
+    with mock.patch.object(WindowTable, "commit", stop_at_commit), Ingest(stream, attempt, now) as ingest:
         ingest.window(window_slices(stream, [window], now)[window])
 
 
 def ingest_with_workers(settings: Settings, window: str, now: datetime) -> None:
     """Ingest a window; whoever started this process kills it on the way."""
     stream = opened(settings)
-    with Ingest(stream, "killed") as ingest:
+    with Ingest(stream, "killed", now) as ingest:
         ingest.window(window_slices(stream, [window], now)[window])

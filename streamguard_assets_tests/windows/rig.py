@@ -120,7 +120,7 @@ class Rig:
     def ingest(self, *hours: int, now: float = 1_000, attempt: str | None = None) -> list[WindowCommit]:
         """The commits of the windows of these hours; all of them hold offsets."""
         commits = []
-        with Ingest(self.stream, attempt or f"run{next(self._attempts)}") as ingest:
+        with Ingest(self.stream, attempt or f"run{next(self._attempts)}", at(now)) as ingest:
             for hour in hours:
                 commit = ingest.window(self.window(hour, now))
                 assert commit is not None
@@ -141,7 +141,7 @@ class Rig:
         for request in asked.requests:
             slices = window_slices(self.stream, request.windows, at(hour))
             if "events" in request.assets:
-                with Ingest(self.stream, f"plan{next(self._attempts)}") as ingest:
+                with Ingest(self.stream, f"plan{next(self._attempts)}", at(hour)) as ingest:
                     for window in request.windows:
                         if window in slices:
                             ingest.window(slices[window])

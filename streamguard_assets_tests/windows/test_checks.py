@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from streamguard_assets.windows.checks import CHECKS, CheckScope, committed_windows, run_checks
-from streamguard_assets.windows.graph import DERIVED_ASSETS
+from streamguard_assets.windows.checks import CheckScope, committed_windows, run_checks
 from streamguard_assets_tests.windows.conftest import RigFactory
+from streamguard_assets_tests.windows.graphs import CHECKS, DERIVED_ASSETS
 from streamguard_assets_tests.windows.rig import Rig, at, event, key
 
 pytestmark = [pytest.mark.broker]

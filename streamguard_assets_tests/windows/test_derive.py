@@ -20,10 +20,10 @@ from streamguard_assets.windows.derive import (
     build_training_data,
     build_user_features,
 )
-from streamguard_assets.windows.graph import DERIVED_ASSETS
 from streamguard_assets.windows.keeper import missing_windows
 from streamguard_assets.windows.stream import Stream
 from streamguard_assets_tests.windows.conftest import RigFactory
+from streamguard_assets_tests.windows.graphs import DERIVED_ASSETS
 from streamguard_assets_tests.windows.rig import Rig, event, key
 
 pytestmark = [pytest.mark.broker]

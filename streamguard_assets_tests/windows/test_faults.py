@@ -114,8 +114,8 @@ def test_a_worker_that_is_killed_fails_its_window_and_not_the_next(make_rig: Rig
     rig = make_rig(ingest={"workers": 2, "parallel_from_records": 10})
     rig.produce_hours([0, 1], events=30)
     rig.keep(2)
-    with Ingest(rig.stream, "run") as ingest:
-        first = ingest._workers()
+    with Ingest(rig.stream, "run", at(1_000)) as ingest:
+        first = ingest._workers.pool()
         first.submit(os.getpid).result(60)
         for pid in list(first._processes or {}):
             os.kill(pid, signal.SIGKILL)
@@ -165,7 +165,7 @@ def test_a_broker_that_is_killed_fails_the_ingest_in_time_and_the_retry_lands_th
     window = fresh.window(0)
     monkeypatch.setattr(reading, "parse_records", kill_at_the_third_chunk)
     began = time.monotonic()
-    with pytest.raises(KafkaUnavailable), Ingest(fresh.stream, "cut-off") as ingest:
+    with pytest.raises(KafkaUnavailable), Ingest(fresh.stream, "cut-off", at(1_000)) as ingest:
         ingest.window(window)
     assert time.monotonic() - began < TIMEOUT_S * STALL_FACTOR + 10
     monkeypatch.undo()

@@ -219,7 +219,7 @@ def test_large_records_pass(make_rig: RigFactory) -> None:
 def test_an_empty_window_has_nothing_to_materialize(rig: Rig) -> None:
     rig.produce_hours([0, 2], events=2)
     rig.keep(3)
-    with Ingest(rig.stream, "run") as ingest:
+    with Ingest(rig.stream, "run", at(1_000)) as ingest:
         assert ingest.window(rig.window(1)) is None
     assert rig.stream.table("events").commits() == {}
 
@@ -228,7 +228,7 @@ def test_an_open_window_is_replaced_when_it_closes_and_never_again_by_less(rig: 
     rig.produce_hours([0], events=5)
     rig.keep(0.5)
     filling = rig.window(0, now=0.5)
-    with Ingest(rig.stream, "early") as ingest:
+    with Ingest(rig.stream, "early", at(1_000)) as ingest:
         early = ingest.window(filling)
     assert early is not None
     assert (early.complete, early.rows) == (False, 5)
@@ -236,7 +236,7 @@ def test_an_open_window_is_replaced_when_it_closes_and_never_again_by_less(rig: 
     rig.keep(1)
     (closed,) = rig.ingest(0)
     assert (closed.complete, closed.rows) == (True, 12)
-    with Ingest(rig.stream, "late") as ingest:
+    with Ingest(rig.stream, "late", at(1_000)) as ingest:
         assert ingest.window(filling) == closed
     assert rig.events(0).height == 12
     assert rig.violations() == []
@@ -248,7 +248,7 @@ def test_windows_of_a_topic_that_is_gone_are_refused(rig: Rig) -> None:
     window = rig.window(0)
     rig.recreate_topic()
     rig.produce_hours([3], events=9)  # offsets that the window names are there again, with other records
-    with Ingest(rig.stream, "run") as ingest, pytest.raises(TopicRecreated):
+    with Ingest(rig.stream, "run", at(1_000)) as ingest, pytest.raises(TopicRecreated):
         ingest.window(window)
     assert rig.stream.table("events").commits() == {}
 
@@ -402,7 +402,7 @@ def test_a_window_whose_neighbour_s_records_are_read_too_is_caught(rig: Rig, mon
     wide = replaced(first, range=dataclasses.replace(first.range, ends=second.range.ends))
     stage = reading.stage
     monkeypatch.setattr(
-        "streamguard_assets.windows.ingest.stage",
+        "streamguard_assets.windows.sharing.stage",
         lambda share: stage(dataclasses.replace(share, range=wide.range)),
     )
     with pytest.raises(ConservationError, match="outside the window's range"):

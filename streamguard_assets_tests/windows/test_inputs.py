@@ -6,9 +6,7 @@ import pytest
 
 from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.contracts.windows import Cadence
-from streamguard_assets.windows.graph import GRAPH
 from streamguard_assets.windows.inputs import (
-    STREAM_GRAPH,
     WindowAsset,
     derived_inputs,
     derived_inputs_hash,
@@ -17,6 +15,7 @@ from streamguard_assets.windows.inputs import (
     read_inputs_hash,
     window_graph,
 )
+from streamguard_assets_tests.windows.graphs import GRAPH, STREAM_GRAPH
 
 HOUR = Cadence(60)
 FEATURES = next(asset for asset in STREAM_GRAPH if asset.name == "user_features")

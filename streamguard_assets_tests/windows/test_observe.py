@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from streamguard_assets.windows.gaps import acknowledge_gap
-from streamguard_assets.windows.graph import DERIVED_ASSETS
 from streamguard_assets.windows.keeper import NoRecordsYetError
 from streamguard_assets.windows.observe import observe, policy_of
 from streamguard_assets_tests.windows.conftest import RigFactory
+from streamguard_assets_tests.windows.graphs import DERIVED_ASSETS
 from streamguard_assets_tests.windows.rig import Rig, at, event, key
 
 pytestmark = [pytest.mark.broker]

@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from streamguard_assets.windows.inputs import EVENTS, STREAM_GRAPH, WindowAsset
+from streamguard_assets.windows.inputs import EVENTS, WindowAsset
 from streamguard_assets.windows.planning import plan
 from streamguard_assets.windows.requests import FinishedRun, count_attempts
 from streamguard_assets.windows.view import InFlight
+from streamguard_assets_tests.windows.graphs import STREAM_GRAPH
 from streamguard_assets_tests.windows.world import World, key, policy
 
 ALL = tuple(asset.name for asset in STREAM_GRAPH)

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streamguard_assets.contracts.windows import contiguous_runs
-from streamguard_assets.windows.inputs import EVENTS, STREAM_GRAPH, read_inputs_hash
+from streamguard_assets.windows.inputs import EVENTS, read_inputs_hash
 from streamguard_assets.windows.planning import Plan
 from streamguard_assets.windows.requests import Request
 from streamguard_assets.windows.staleness import same_range
+from streamguard_assets_tests.windows.graphs import STREAM_GRAPH
 from streamguard_assets_tests.windows.world import HOUR, World, key, policy
 
 ASSETS = [asset.name for asset in STREAM_GRAPH]

@@ -17,7 +17,7 @@ from streamguard_assets.lake.staging import DataFile
 from streamguard_assets.windows.replay import Replayed, rejected_rows, replay
 from streamguard_assets_tests.contracts.records import record
 from streamguard_assets_tests.windows.conftest import RigFactory
-from streamguard_assets_tests.windows.rig import Rig, event, key
+from streamguard_assets_tests.windows.rig import Rig, at, event, key
 
 pytestmark = [pytest.mark.broker]
 
@@ -69,7 +69,7 @@ def rejecting(make_rig: RigFactory) -> Rig:
 
 def test_what_the_contract_accepts_now_lands_and_the_rest_stays(rejecting: Rig) -> None:
     rig = under(rejecting, "lenient")
-    assert replay(rig.stream, [key(0)], "replay-1") == [Replayed(key(0), landed=3, still_rejected=1)]
+    assert replay(rig.stream, [key(0)], "replay-1", at(1_000)) == [Replayed(key(0), landed=3, still_rejected=1)]
     rows = rig.events(0)
     assert rows.select("kafka_partition", "kafka_offset", "event_id").rows() == [
         (0, 0, "e-0"),
@@ -92,7 +92,7 @@ def test_a_window_of_which_all_lands_has_an_empty_quarantine(make_rig: RigFactor
     rig.keep(1)
     rig.ingest(0)
     rig = under(rig, "lenient")
-    assert replay(rig.stream, [key(0)], "replay-1") == [Replayed(key(0), 1, 0)]
+    assert replay(rig.stream, [key(0)], "replay-1", at(1_000)) == [Replayed(key(0), 1, 0)]
     assert rejected_rows(rig.stream).collect().height == 0
     assert rig.stream.table("events").commits()[key(0)].details["soft_rule_hits"]["repeated_event_id"] == 1
     assert rig.violations() == []
@@ -100,15 +100,15 @@ def test_a_window_of_which_all_lands_has_an_empty_quarantine(make_rig: RigFactor
 
 def test_a_second_replay_changes_nothing(rejecting: Rig) -> None:
     rig = under(rejecting, "lenient")
-    replay(rig.stream, [key(0)], "replay-1")
+    replay(rig.stream, [key(0)], "replay-1", at(1_000))
     before = rig.stream.table("events").commits()
-    assert replay(rig.stream, [key(0)], "replay-2") == [Replayed(key(0), 0, 1)]
+    assert replay(rig.stream, [key(0)], "replay-2", at(1_000)) == [Replayed(key(0), 0, 1)]
     assert rig.again().stream.table("events").commits() == before
 
 
 def test_the_same_contract_lands_nothing(rejecting: Rig) -> None:
     before = rejecting.stream.table("events").commits()
-    assert replay(rejecting.stream, [key(0)], "replay-1") == [Replayed(key(0), 0, 4)]
+    assert replay(rejecting.stream, [key(0)], "replay-1", at(1_000)) == [Replayed(key(0), 0, 4)]
     assert rejecting.again().stream.table("events").commits() == before
 
 
@@ -116,14 +116,14 @@ def test_it_needs_nothing_of_kafka_any_more(rejecting: Rig) -> None:
     rejecting.delete_before(5)
     rejecting.delete_before(1, partition=1)
     rig = under(rejecting, "lenient")
-    assert replay(rig.stream, [key(0)], "replay-1") == [Replayed(key(0), 3, 1)]
+    assert replay(rig.stream, [key(0)], "replay-1", at(1_000)) == [Replayed(key(0), 3, 1)]
     assert rig.events(0).height == 5
     assert rig.violations() == []
 
 
 def test_it_is_what_reading_the_window_again_would_give(rejecting: Rig) -> None:
     rig = under(rejecting, "lenient")
-    replay(rig.stream, [key(0)], "replay-1")
+    replay(rig.stream, [key(0)], "replay-1", at(1_000))
     replayed = rig.stream.table("events").commits()[key(0)]
     (read_again,) = rig.again().ingest(0)
     assert (replayed.content_hash, replayed.inputs_hash) == (read_again.content_hash, read_again.inputs_hash)
@@ -157,7 +157,7 @@ def test_a_replay_of_an_open_window_that_closed_meanwhile_gives_way(
         return append(files, attempt)
 
     monkeypatch.setattr(late.stream.quarantine, "append", close_first)
-    assert replay(late.stream, [key(0)], "replay-1") == [Replayed(key(0), 0, 2)]
+    assert replay(late.stream, [key(0)], "replay-1", at(1_000)) == [Replayed(key(0), 0, 2)]
     assert rig.offsets(0) == [0, 3]
     assert rig.violations() == []
 
@@ -170,7 +170,7 @@ def test_features_are_planned_again_after_a_replay(make_rig: RigFactory) -> None
     rig.obey(rig.plan(1), 1)
     changed = under(rig, "lenient")
     assert changed.plan(1).requests == ()
-    replay(changed.stream, [key(0)], "replay-1")
+    replay(changed.stream, [key(0)], "replay-1", at(1_000))
     (request,) = changed.plan(1).requests
     assert request.windows == (key(0),)
     assert "events" not in request.assets

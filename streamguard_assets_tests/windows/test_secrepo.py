@@ -29,7 +29,7 @@ def test_every_login_lands_exactly_once_and_the_counts_are_the_known_ones(make_r
     assert windows[0].key.startswith("2014-11-30")
     assert windows[-1].key.startswith("2014-12-02")
     assert windows[-1].range.ends == last_stable_offsets(rig.stream.connection, rig.topic)
-    with Ingest(rig.stream, "backfill") as ingest:
+    with Ingest(rig.stream, "backfill", END) as ingest:
         commits = [ingest.window(window) for window in windows]
     rejected = sum(commit.details["rejected"] for commit in commits if commit is not None)
     rows = rig.events()

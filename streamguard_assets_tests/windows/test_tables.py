@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from streamguard_assets.contracts.security import SECURITY
-from streamguard_assets.windows.graph import DERIVED_ASSETS, GRAPH, assets_of_run
+from streamguard_assets.windows.graph import assets_of_run
 from streamguard_assets.windows.lineage import column_sources
 from streamguard_assets.windows.tables import RUN_DEPENDENT_COLUMNS, table_schema
+from streamguard_assets_tests.windows.graphs import DERIVED_ASSETS, GRAPH
 
 
 @pytest.mark.parametrize("asset", GRAPH)
@@ -24,7 +25,7 @@ def test_an_asset_that_is_not_there_is_refused() -> None:
 @pytest.mark.parametrize("asset", GRAPH)
 def test_lineage_names_columns_that_exist(asset: str) -> None:
     columns = set(table_schema(asset, SECURITY).names)
-    for column, sources in column_sources(asset, SECURITY.name).items():
+    for column, sources in column_sources(asset, SECURITY).items():
         assert column in columns
         for parent, source in sources:
             assert parent in GRAPH[asset].parents
@@ -43,6 +44,6 @@ def test_parents_come_before_their_children() -> None:
 
 
 def test_a_run_takes_along_what_belongs_to_its_assets() -> None:
-    assert assets_of_run(["events", *DERIVED_ASSETS]) == list(GRAPH)
-    assert assets_of_run(["anomaly_scores"]) == ["anomaly_scores", "summary"]
-    assert assets_of_run(["user_features"]) == ["user_features"]
+    assert assets_of_run(GRAPH, ["events", *DERIVED_ASSETS]) == list(GRAPH)
+    assert assets_of_run(GRAPH, ["anomaly_scores"]) == ["anomaly_scores", "summary"]
+    assert assets_of_run(GRAPH, ["user_features"]) == ["user_features"]

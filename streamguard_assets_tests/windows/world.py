@@ -13,10 +13,11 @@ from hashlib import blake2b
 
 from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.contracts.windows import Cadence, window_key
-from streamguard_assets.windows.inputs import EVENTS, STREAM_GRAPH, WindowAsset, events_inputs_hash, read_inputs_hash
+from streamguard_assets.windows.inputs import EVENTS, WindowAsset, events_inputs_hash, read_inputs_hash
 from streamguard_assets.windows.planning import Plan, plan
 from streamguard_assets.windows.requests import FinishedRun, Request, count_attempts
 from streamguard_assets.windows.view import Built, InFlight, LedgerWindow, PlanPolicy, StreamView
+from streamguard_assets_tests.windows.graphs import STREAM_GRAPH
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = Cadence(60)
@@ -35,7 +36,7 @@ def key(hour: int) -> str:
 
 def policy(**changes: object) -> PlanPolicy:
     definitions = {asset.name: f"{asset.name}-1" for asset in STREAM_GRAPH}
-    return replace(PlanPolicy(definitions, lookback_windows=4, max_windows_per_run=8), **changes)  # type: ignore[arg-type]
+    return replace(PlanPolicy(definitions, STREAM_GRAPH, lookback_windows=4, max_windows_per_run=8), **changes)  # type: ignore[arg-type]
 
 
 @dataclass

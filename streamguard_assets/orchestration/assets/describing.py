@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -23,11 +24,12 @@ from dagster import (
     asset,
 )
 
-from streamguard_assets.contracts.registry import contract
 from streamguard_assets.contracts.schemas import COMMENT
+from streamguard_assets.lake.catalog import LakeTable
+from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.partitions import window_partitions
 from streamguard_assets.settings import Settings
-from streamguard_assets.windows.graph import GRAPH
+from streamguard_assets.windows.graph import Graph, configured_contract, configured_graph
 from streamguard_assets.windows.lineage import column_sources
 from streamguard_assets.windows.stream import CODE_VERSION
 from streamguard_assets.windows.tables import table_schema
@@ -46,8 +48,12 @@ class AssetStyle:
     def partitions(self) -> TimeWindowPartitionsDefinition:
         return window_partitions(self.settings, self.stream)
 
+    @cached_property
+    def graph(self) -> Graph:
+        return configured_graph(self.settings, self.stream)
+
     def key(self, asset: str) -> AssetKey:
-        return AssetKey([self.stream, asset])
+        return asset_key(self.stream, asset)
 
     def spec(self, asset: str) -> AssetSpec:
         """The specification of one asset of a multi-asset; it carries no partitions, those are the whole's."""
@@ -70,7 +76,7 @@ class AssetStyle:
         return decorated
 
     def _fields(self, asset: str) -> dict[str, Any]:
-        node = GRAPH[asset]
+        node = self.graph[asset]
         return {
             "description": node.description,
             "group_name": self.stream,
@@ -92,11 +98,13 @@ class AssetStyle:
     def _metadata(self, asset: str) -> dict[str, Any]:
         metadata: dict[str, Any] = {
             "topic": self.settings.stream(self.stream).topic,
-            "sql": MetadataValue.md(f'`streamguard sql "select * from {self.stream}.{asset} limit 10"`'),
+            "sql": MetadataValue.md(
+                f'`streamguard sql "select * from {LakeTable(self.stream, asset).sql_name} limit 10"`'
+            ),
         }
-        rules = contract(self.settings.stream(self.stream).contract)
-        metadata["dagster/column_schema"] = _table_schema(table_schema(asset, rules))
-        if sources := column_sources(asset, rules.name):
+        rules = configured_contract(self.settings, self.stream)
+        metadata["dagster/column_schema"] = column_schema(table_schema(asset, rules))
+        if sources := column_sources(asset, rules):
             metadata["dagster/column_lineage"] = self._lineage(sources)
         return metadata
 
@@ -109,7 +117,8 @@ class AssetStyle:
         )
 
 
-def _table_schema(schema: pa.Schema) -> TableSchema:
+def column_schema(schema: pa.Schema) -> TableSchema:
+    """Columns as the UI shows them, with their descriptions."""
     return TableSchema(
         columns=[
             TableColumn(

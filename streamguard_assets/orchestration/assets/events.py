@@ -42,7 +42,7 @@ def events_asset(style: AssetStyle) -> AssetsDefinition:
         windows = list(context.partition_keys)
         slices = window_slices(stream, windows, streams.now())
         plotted = set(windows[-PLOTTED_WINDOWS:])
-        with Ingest(stream, attempt=context.run.run_id) as ingest:
+        with Ingest(stream, attempt=context.run.run_id, processed_at=streams.now()) as ingest:
 
             def build(window: str) -> Mapping[AssetKey, Metadata]:
                 began = time.perf_counter()
