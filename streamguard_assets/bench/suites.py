@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from streamguard_assets.bench.cases.analyses import analyses_speed
+from streamguard_assets.bench.cases.batch import batch_speed
 from streamguard_assets.bench.cases.features import feature_memory, feature_speed
+from streamguard_assets.bench.cases.generators import generator_speed, seeder_speed
 from streamguard_assets.bench.cases.imports import import_time
 from streamguard_assets.bench.cases.ingest import ingest_memory, ingest_speed
 from streamguard_assets.bench.cases.sample import sample_speed
@@ -20,8 +23,12 @@ SUITES: dict[str, Suite] = {
     "import": import_time,
     "features": feature_speed,
     "features_memory": feature_memory,
+    "analyses": analyses_speed,
     "ingest": ingest_speed,
     "ingest_memory": ingest_memory,
     "sample": sample_speed,
     "sensor": sensor_tick,
+    "seeder": seeder_speed,
+    "generator": generator_speed,
+    "batch": batch_speed,
 }

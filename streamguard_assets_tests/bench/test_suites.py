@@ -37,6 +37,14 @@ def results(room: Bench, suite: str) -> dict[str, Result]:
         return {case.name: measure(case) for case in cases}
 
 
+@pytest.mark.spark
+def test_analyses_are_measured_against_their_limit_and_against_spark(room: Bench) -> None:
+    measured = results(room, "analyses")
+
+    assert set(measured) == {"analyses", "analyses_spark"}
+    assert measured["analyses_spark"].reference.min > 0
+
+
 def test_features_are_measured_against_their_limit(room: Bench) -> None:
     measured = results(room, "features")["features"]
 
@@ -66,6 +74,32 @@ def test_a_sample_is_measured_with_dagsters_share_beside_it(room_with_broker: Be
 
     assert measured["sample_read"].subject.max < measured["sample_pipeline"].subject.max
     assert len(measured["sample_pipeline"].beside) == 2
+
+
+def test_the_seeder_is_measured_by_the_pace_that_it_tells(room: Bench) -> None:
+    measured = results(room, "seeder")["seeder"]
+
+    assert measured.reference.median == 100_000
+    assert measured.subject.min > 0
+
+
+@pytest.mark.broker
+def test_the_generator_is_measured_into_a_topic_with_a_file_beside_it(room_with_broker: Bench) -> None:
+    measured = results(room_with_broker, "generator")["generator"]
+
+    assert measured.reference.median == 50_000
+    assert measured.subject.min > 0
+    assert set(measured.beside) == {"the same into a file"}
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(900)
+def test_a_batch_is_measured_from_its_first_line_with_its_wait_beside_it(room_with_broker: Bench) -> None:
+    measured = results(room_with_broker, "batch")["batch"]
+
+    assert measured.reference.median == 12.0
+    assert measured.subject.min > 0
+    assert set(measured.beside) == {"submission to the first line of the run"}
 
 
 def test_nothing_is_left_behind(brokerless_settings: Callable[..., Settings]) -> None:

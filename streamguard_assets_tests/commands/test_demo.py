@@ -16,14 +16,15 @@ import polars as pl
 import psutil
 import pytest
 
-from streamguard_assets.commands.demo import HOURS, SEED
+from streamguard_assets.commands.demo import SEED
+from streamguard_assets.commands.demo_events import SECURITY
 from streamguard_assets.contracts.windows import window_start
 from streamguard_assets.generators.security import generate_security_day
 from streamguard_assets.settings import CONFIG_VARIABLE, ENV_PREFIX, environment_variable
 
-pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.xdist_group("demo"), pytest.mark.timeout(1_000)]
 
-TIMEOUT_S = 280
+TIMEOUT_S = 400
 READY = "Ctrl-C ends everything"
 
 
@@ -84,15 +85,20 @@ def test_it_finds_the_planted_attackers_once_and_for_all(variables: dict[str, st
 
     produced, began = re.search(r"produced ([\d,]+) events of (\S+ \S+)–", err).groups()  # pyright: ignore
     begin = datetime.fromisoformat(began).replace(tzinfo=UTC)
-    truth = generate_security_day(SEED, begin, HOURS).truth
+    truth = generate_security_day(SEED, begin, SECURITY.hours).truth
     assert len(truth) >= 4
     summary = pl.read_delta(str(lake / "security" / "summary"))
     newest = summary["window"].max()
-    assert window_start(str(newest)) == begin + timedelta(hours=HOURS - 1)
+    assert window_start(str(newest)) == begin + timedelta(hours=SECURITY.hours - 1)
     ranked = summary.filter(pl.col("window") == newest).sort("rank")["user"].to_list()
     assert set(ranked[: len(truth)]) == truth.keys()
     assert all(re.search(rf"^ *\d+ +{re.escape(user)} ", out, re.MULTILINE) for user in truth)
 
+    sales = pl.read_delta(str(lake / "transactions" / "rollups" / "revenue_by_category_all"))
+    best = sales.row(0, named=True)
+    assert re.search(
+        rf"^{best['category']} +{best['total_revenue']:.2f} +{best['transaction_count']} ", out, re.MULTILINE
+    )
     assert re.search(r"^Dagster UI +http://\S+ ", out, re.MULTILINE)
     assert re.search(rf"^events +{re.escape(str(lake))}/security/events *$", out, re.MULTILINE)
     first = _events(lake)

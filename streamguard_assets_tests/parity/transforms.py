@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from streamguard_assets import analytics
+from streamguard_assets.analytics.realtime_dashboard import REALTIME_DASHBOARD, closed, realtime_dashboard, still_open
 from streamguard_assets.analytics.user_features.extraction import user_features
 from streamguard_assets.analytics.user_features.lookback import window_features
 from streamguard_assets.analytics.window_summary import counts_by, events_per_minute, score_histogram
@@ -24,10 +25,12 @@ from streamguard_assets.bench.events import EVENT_TYPES
 from streamguard_assets_tests.parity.events import (
     EVENT_FRAMES,
     PREVIOUS_WINDOW,
+    START,
     WINDOW,
     anomaly_scores,
     two_windows,
 )
+from streamguard_assets_tests.parity.transactions import dashboard_partials, failed_transactions, odd_transactions
 
 FRAME_KIND = "IntoFrameT"
 
@@ -47,6 +50,16 @@ TRANSFORMS: dict[str, Transform] = {
     "user_features.lookback.window_features": Transform(
         lambda events: window_features(events, WINDOW, [PREVIOUS_WINDOW, WINDOW], EVENT_TYPES, windows_missing=1),
         {"two_windows": two_windows},
+    ),
+    "realtime_dashboard.realtime_dashboard": Transform(
+        realtime_dashboard, {"odd_transactions": odd_transactions, "failed_transactions": failed_transactions}
+    ),
+    "realtime_dashboard.still_open": Transform(
+        lambda partials: REALTIME_DASHBOARD.finish(still_open(partials, START)),
+        {"dashboard_partials": dashboard_partials},
+    ),
+    "realtime_dashboard.closed": Transform(
+        lambda partials: REALTIME_DASHBOARD.finish(closed(partials, START)), {"dashboard_partials": dashboard_partials}
     ),
     "window_summary.events_per_minute": Transform(events_per_minute, EVENT_FRAMES),
     "window_summary.counts_by": Transform(lambda events: counts_by(events, "status"), EVENT_FRAMES),

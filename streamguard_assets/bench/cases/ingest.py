@@ -12,6 +12,7 @@ from streamguard_assets.bench.harness import Case, Figure, Limit
 from streamguard_assets.bench.peers import bare_consumer
 from streamguard_assets.bench.room import WINDOW, Bench
 from streamguard_assets.bench.timing import seconds
+from streamguard_assets.contracts.windows import window_start
 from streamguard_assets.windows.ingest import Ingest
 from streamguard_assets.windows.stream import Stream
 from streamguard_assets.windows.view import LedgerWindow
@@ -32,7 +33,7 @@ def ingest_speed(bench: Bench) -> Iterator[Sequence[Case]]:
     def events_per_second(action: Callable[[], object]) -> float:
         return records / seconds(action)
 
-    with Ingest(stream, "warm") as running:
+    with Ingest(stream, "warm", window_start(WINDOW)) as running:
         yield [
             Case(
                 "ingest",
@@ -78,7 +79,7 @@ def ingest_memory(bench: Bench) -> Iterator[Sequence[Case]]:
 
 
 def _alone(stream: Stream, attempt: str, window: LedgerWindow, records: int) -> None:
-    with Ingest(stream, attempt) as ingest:
+    with Ingest(stream, attempt, window_start(WINDOW)) as ingest:
         _ingest(ingest, window, records)
 
 

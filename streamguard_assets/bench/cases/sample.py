@@ -9,6 +9,7 @@ from streamguard_assets.bench.harness import Case, Figure, Limit
 from streamguard_assets.bench.room import WINDOW, Bench
 from streamguard_assets.bench.timing import seconds
 from streamguard_assets.contracts.offsets import OffsetRange
+from streamguard_assets.contracts.windows import window_start
 from streamguard_assets.kafka.sampling import plan_sample, read_sample
 from streamguard_assets.windows.derive import DERIVED
 from streamguard_assets.windows.ingest import Ingest
@@ -79,7 +80,7 @@ def _read(stream: Stream) -> int:
 
 
 def _build(stream: Stream, covered: OffsetRange) -> None:
-    with Ingest(stream, "bench") as ingest:
+    with Ingest(stream, "bench", window_start(WINDOW)) as ingest:
         ingest.window(LedgerWindow(WINDOW, covered, closed=True))
     for build in DERIVED.values():
         build(stream, WINDOW, "bench")

@@ -24,7 +24,7 @@ def main(state: str, bootstrap_servers: str, topic: str, window: str) -> None:
     stream = open_stream(settings, STREAM, LakeLocation(settings.lake_uri))
     ends = last_stable_offsets(stream.connection, topic)
     covered = OffsetRange(topic, dict.fromkeys(ends, 0), ends)
-    with Ingest(stream, "bench") as ingest:
+    with Ingest(stream, "bench", window_start(window)) as ingest:
         commit = ingest.window(LedgerWindow(window, covered, closed=True))
     print(commit.rows if commit is not None else 0)
 
