@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from streamguard_assets.bench.harness import Result, measure
+from streamguard_assets.bench.harness import Figure, Limit, Result, measure
 from streamguard_assets.bench.room import Bench, DagsterActions, bench_room
 from streamguard_assets.bench.suites import SUITES
 from streamguard_assets.kafka.broker.info import BrokerInfo
@@ -38,11 +38,17 @@ def results(room: Bench, suite: str) -> dict[str, Result]:
 
 
 @pytest.mark.spark
-def test_analyses_are_measured_against_their_limit_and_against_spark(room: Bench) -> None:
-    measured = results(room, "analyses")
-
-    assert set(measured) == {"analyses", "analyses_spark"}
-    assert measured["analyses_spark"].reference.min > 0
+def test_analyses_are_measured_against_their_limit_and_against_spark(
+    room: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Queries that run once: compiling them well costs more than running them badly.
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+    with SUITES["analyses"](room) as (against_limit, against_spark):
+        # Once: a round of Spark takes long on a busy machine.
+        assert isinstance(against_limit.reference, Limit)
+        assert isinstance(against_spark.reference, Figure)
+        assert against_limit.subject.run() > 0
+        assert against_spark.reference.run() > 0
 
 
 def test_features_are_measured_against_their_limit(room: Bench) -> None:

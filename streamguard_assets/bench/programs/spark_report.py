@@ -14,9 +14,14 @@ from streamguard_assets.bench.timing import seconds
 from streamguard_assets.engines.spark.session import open_session, stop_session
 from streamguard_assets.settings import load_settings
 
+HEAP_MB = 3_072
+"""Room enough that the peer is not measured collecting garbage."""
+
 
 def main(state_dir: str, jar_cache: str, events: str) -> None:
-    session = open_session(load_settings(state_dir=state_dir, jvm={"jar_cache_dir": jar_cache}))
+    session = open_session(
+        load_settings(state_dir=state_dir, jvm={"jar_cache_dir": jar_cache}, spark={"driver_memory_mb": HEAP_MB})
+    )
     try:
         kept = session.read.parquet(events).cache()
         print(seconds(kept.count), flush=True)
