@@ -9,14 +9,16 @@ file the statistics of Parquet itself serve.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from polars.io.plugins import register_io_source
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 _PARTITION = "partition."
 
@@ -26,6 +28,8 @@ def arrow_dataset(table: DeltaTable, only: Mapping[str, Collection[str]] | None 
 
     ``only`` names the values of partition columns whose files are wanted; absent: all.
     """
+    import pyarrow.dataset as ds  # late: it brings pandas along, for which no start should wait
+
     theirs: Any = table.to_pyarrow_dataset()
     partitions = _partitions_by_file(table)
     fragments = []
@@ -77,6 +81,8 @@ def _partitions_by_file(table: DeltaTable) -> dict[str, dict[str, Any]]:
 
 
 def _guarantee(values: Mapping[str, Any], schema: pa.Schema) -> ds.Expression:
+    import pyarrow.dataset as ds
+
     guarantee = ds.scalar(True)
     for column, value in values.items():
         field = ds.field(column)

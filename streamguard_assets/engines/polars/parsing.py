@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,11 @@ from streamguard_assets.engines.polars.soft_rules import id_hashes, soft_rule_hi
 RECORDS_PER_CHUNK = 2_000
 """What to hand to ``parse_records`` at once: the events of a chunk still lie in the cache when columns are made."""
 
-_NONE_REJECTED = pl.DataFrame(REJECTED_SCHEMA.empty_table())
+
+@cache
+def _none_rejected() -> pl.DataFrame:
+    """Made when it is needed: an Arrow array brings pandas along, for which no start should wait."""
+    return pl.DataFrame(REJECTED_SCHEMA.empty_table())
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def _rejected(
     rejections: Sequence[tuple[int, Rejection]],
 ) -> pl.DataFrame:
     if not rejections:
-        return _NONE_REJECTED.clone()
+        return _none_rejected().clone()
     positions = [position for position, _ in rejections]
     columns = {
         **_rows(places, np.array(positions)).to_dict(),
@@ -109,4 +114,4 @@ def _rejected(
         "json_path": [rejection.json_path for _, rejection in rejections],
         "contract_hash": [contract.hash] * len(positions),
     }
-    return pl.DataFrame({name: columns[name] for name in REJECTED_SCHEMA.names}, schema=_NONE_REJECTED.schema)
+    return pl.DataFrame({name: columns[name] for name in REJECTED_SCHEMA.names}, schema=_none_rejected().schema)
