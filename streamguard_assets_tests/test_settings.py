@@ -222,3 +222,18 @@ class TestSecrets:
     def test_no_error_repeats_a_value_beside_the_wrong_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("STREAMGUARD_KAFKA", f'{{"sasl_password": "{SECRET}", "nonsense": "{SECRET}"}}')
         assert SECRET not in failure()
+
+
+@pytest.mark.parametrize("cron", ["61 3 * *", "61 3 * * *", "* * * *", "every day", "1-70 * * * *", "5/0 * * * *", ""])
+def test_a_wrong_cron_stops_the_start_with_its_key_and_origin(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
+    monkeypatch.setenv("STREAMGUARD_LAKE_CARE__ZORDER_CRON", cron)
+    with pytest.raises(
+        SettingsError, match=r"lake_care\.zorder_cron: needs five fields .* STREAMGUARD_LAKE_CARE__ZORDER_CRON"
+    ):
+        load_settings()
+
+
+@pytest.mark.parametrize("cron", ["43 3 * * 0", "*/15 0-6,22-23 1 1-12/2 7", "0 */6 * * *"])
+def test_crons_are_taken_as_cron_knows_them(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
+    monkeypatch.setenv("STREAMGUARD_LAKE_CARE__ZORDER_CRON", cron)
+    assert load_settings().lake_care.zorder_cron == cron

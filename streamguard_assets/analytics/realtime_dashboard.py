@@ -63,7 +63,9 @@ REALTIME_DASHBOARD = Analysis(
         Column("window_end", INSTANT, "first instant after the window, UTC", END_US),
         key_column("category", "product category"),
         Column("txn_count", INTEGER, "transactions", TRANSACTIONS.value),
-        Column("window_revenue", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "window_revenue", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("avg_order_value", NUMBER, "mean total_amount, in the currency of the events", REVENUE.mean),
         Column("fraud_alerts", INTEGER, "transactions that are labelled as fraud", ALERTS.value),
         Column("approx_unique_customers", INTEGER, "different customers; exact here", CUSTOMERS.count),

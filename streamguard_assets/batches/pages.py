@@ -36,6 +36,8 @@ def raw_page(stream: Stream, record: BatchRecord, limit: int, offset: int) -> Pa
     """
     _refuse_unready(record)
     rows = tables_of(stream, record.batch.batch_id).raw.scan()
+    if offset >= (record.row_count or 0):
+        return Page(pl.DataFrame(schema=rows.collect_schema()), limit, offset, record.row_count or 0)
     order = [stream.contract.time_column, *_PLACE]
     # The keys first, and all columns of the page alone: sorting whole rows would hold every one of them in memory.
     wanted = rows.select(order).sort(order).slice(offset, limit).collect()

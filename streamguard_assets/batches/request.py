@@ -14,6 +14,8 @@ from streamguard_assets.contracts.offsets import OffsetRange
 RAW_ONLY = "none"
 """The analysis of a batch that keeps its raw rows and computes nothing."""
 
+_SHOWN_CHARACTERS = 80
+
 Start = Literal["earliest"] | Mapping[int, int]
 End = Literal["latest"] | Mapping[int, int]
 
@@ -110,18 +112,22 @@ def as_asked(asked: Start | End) -> str:
 
 def _offsets(text: str, word: str, which: str) -> dict[int, int]:
     try:
-        given = json.loads(text)
-    except ValueError:
+        # As pairs: in a dictionary the last of two offsets for one partition would win in silence.
+        given = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
         given = None
-    if not isinstance(given, dict) or not given:
-        raise BatchRefused(f'{which} {text!r} is neither {word} nor offsets by partition, like {{"0": 100, "1": 250}}')
+    if not text.lstrip().startswith("{") or not given:
+        shown = repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
+        raise BatchRefused(f'{which} {shown} is neither {word} nor offsets by partition, like {{"0": 100, "1": 250}}')
     offsets: dict[int, int] = {}
-    for partition, offset in given.items():
+    for partition, offset in given:
         # bool is an int in Python, and true is no offset
         if not partition.isdecimal() or type(offset) is not int or offset < 0:
             raise BatchRefused(
                 f'{which}: "{partition}": {json.dumps(offset)} is no partition with an offset; write whole numbers '
                 f'of 0 or more, like {{"0": 100}}, or {word}'
             )
+        if int(partition) in offsets:
+            raise BatchRefused(f"{which}: partition {int(partition)} is named twice")
         offsets[int(partition)] = offset
     return offsets

@@ -19,7 +19,7 @@ from streamguard_assets.commands.machine import StopRequest
 from streamguard_assets.commands.output import Format, print_json, print_text, print_warning, progress_bar
 from streamguard_assets.commands.produce import tell_of_topic
 from streamguard_assets.commands.streams import now, opened
-from streamguard_assets.contracts.fields import EPOCH
+from streamguard_assets.contracts.fields import EPOCH, MAX_TIMESTAMP_MS
 from streamguard_assets.generators.event import GeneratedEvent
 from streamguard_assets.kafka.client import KafkaConnection
 from streamguard_assets.kafka.preparation import prepare_topic
@@ -97,11 +97,11 @@ class Plan:
         return (self.start - EPOCH) // MILLISECOND
 
     def of_events(self, events: Iterable[GeneratedEvent]) -> Iterator[GeneratedEvent]:
-        """Those of ``events``, in order of time, that are wanted."""
-        wanted = iter(events)
+        """Those of ``events``, in order of time, that are wanted and have a time that a contract can accept."""
+        end_ms = float(MAX_TIMESTAMP_MS + 1)
         if self.duration_s is not None:
-            end_ms = self.start_ms + self.duration_s * 1000
-            wanted = takewhile(lambda event: event.timestamp_ms < end_ms, wanted)
+            end_ms = min(end_ms, self.start_ms + self.duration_s * 1000)
+        wanted = takewhile(lambda event: event.timestamp_ms < end_ms, events)
         return wanted if self.count is None else islice(wanted, self.count)
 
 

@@ -39,6 +39,9 @@ CHANNELS = ("pos_in_store", "web", "mobile_app", "marketplace", "call_center")
 REGIONS = ("north", "south", "east", "west", "central", "northeast")
 DEVICE_TYPES = ("android", "ios", "desktop", "tablet")
 
+MOST_SUMMED = 1e12
+"""Amounts beyond it are no amounts of money: analyses leave them out of their sums, which are exact up to it."""
+
 HALF_A_CENT = 0.005
 FLOAT_ERROR = 1e-14
 """More than a few operations on doubles can be off by, relative to the amount. Without it a total that was rounded
@@ -144,6 +147,8 @@ TRANSACTIONS = Contract(
         below("negative_tax_amount", "tax_amount", 0),
         outside("fraud_score_range", "fraud_score", 0, 1),
         TOTAL_AMOUNT_MISMATCH,
+        outside("total_amount_beyond_sums", "total_amount", -MOST_SUMMED, MOST_SUMMED),
+        outside("unit_price_beyond_sums", "unit_price", -MOST_SUMMED, MOST_SUMMED),
         implausible_timestamp("event_timestamp", PLAUSIBLE_FROM, PLAUSIBLE_UNTIL),
         repeated("transaction_id"),
     ),

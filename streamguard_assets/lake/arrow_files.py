@@ -8,14 +8,13 @@ file the statistics of Parquet itself serve.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
-from polars.io.plugins import register_io_source
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -23,51 +22,21 @@ if TYPE_CHECKING:
 _PARTITION = "partition."
 
 
-def arrow_dataset(table: DeltaTable, only: Mapping[str, Collection[str]] | None = None) -> ds.FileSystemDataset:
-    """The active files of ``table`` at its version; a file is known by its partition values and nothing else.
-
-    ``only`` names the values of partition columns whose files are wanted; absent: all.
-    """
+def arrow_dataset(table: DeltaTable) -> ds.FileSystemDataset:
+    """The active files of ``table`` at its version; a file is known by its partition values and nothing else."""
     import pyarrow.dataset as ds  # late: it brings pandas along, for which no start should wait
 
     theirs: Any = table.to_pyarrow_dataset()
     partitions = _partitions_by_file(table)
-    fragments = []
-    for fragment in theirs.get_fragments():
-        values = partitions[unquote(fragment.path)]
-        if all(values[column] in wanted for column, wanted in (only or {}).items()):
-            guarantee = _guarantee(values, theirs.schema)
-            fragments.append(
-                theirs.format.make_fragment(fragment.path, filesystem=theirs.filesystem, partition_expression=guarantee)
-            )
+    fragments = [
+        theirs.format.make_fragment(
+            fragment.path,
+            filesystem=theirs.filesystem,
+            partition_expression=_guarantee(partitions[unquote(fragment.path)], theirs.schema),
+        )
+        for fragment in theirs.get_fragments()
+    ]
     return ds.FileSystemDataset(fragments, theirs.schema, theirs.format, theirs.filesystem)
-
-
-def scan_dataset(dataset: ds.Dataset) -> pl.LazyFrame:
-    """The rows of ``dataset``, lazily; only the columns that are used are read.
-
-    Polars' own scan of a dataset counts no rows when no column is asked for.
-    """
-    empty = pl.DataFrame(dataset.schema.empty_table())
-
-    def frames(
-        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        wanted = empty.columns if with_columns is None else with_columns
-        read = wanted or empty.columns[:1]
-        if predicate is not None:
-            read = list(dict.fromkeys([*read, *predicate.meta.root_names()]))
-        left = n_rows
-        for batch in dataset.to_batches(columns=read, **({} if batch_size is None else {"batch_size": batch_size})):
-            frame = pl.DataFrame(batch)
-            frame = frame if predicate is None else frame.filter(predicate)
-            frame = frame if left is None else frame.head(left)
-            left = None if left is None else left - frame.height
-            yield frame.select(wanted) if wanted else frame
-            if left == 0:
-                return
-
-    return register_io_source(frames, schema=empty.schema)
 
 
 def _partitions_by_file(table: DeltaTable) -> dict[str, dict[str, Any]]:

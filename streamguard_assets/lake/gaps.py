@@ -86,7 +86,6 @@ class GapRegister:
 
         commit_fenced(self._handle, APP_ID, act, seed=f"{self.uri}{gaps!r}", pause=self._pause)
 
-    @staticmethod
-    def _read(table: DeltaTable) -> list[AcknowledgedGap]:
-        rows = scan_table(table).collect().sort("kafka_partition", "start_offset")
+    def _read(self, table: DeltaTable) -> list[AcknowledgedGap]:
+        rows = scan_table(table, self._handle.storage_options).collect().sort("kafka_partition", "start_offset")
         return [AcknowledgedGap(**row) for row in rows.iter_rows(named=True)]

@@ -171,7 +171,7 @@ class Ledger:
         if table_id != self._table_id or table.version() < self._version:
             self._table_id, self._version, self._stored = table_id, -1, {}
         if table.version() > self._version:
-            rows = scan_table(table)
+            rows = scan_table(table, self._handle.storage_options)
             if (last := next(reversed(self._stored), None)) is not None:
                 rows = rows.filter(pl.col("instant") > last)
             self._take(rows.sort("instant").collect())

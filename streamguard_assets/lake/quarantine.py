@@ -112,7 +112,7 @@ class Quarantine:
         except TableMissing:
             return pl.LazyFrame(schema=polars_schema(SCHEMA))
         pairs = pl.LazyFrame({WINDOW: list(counting), ATTEMPT: list(counting.values())}, schema_overrides=_PAIR)
-        rows = scan_table(table).filter(pl.col(WINDOW).is_in(list(counting)))
+        rows = scan_table(table, self._options, only={WINDOW: list(counting)})
         return rows.join(pairs, on=[WINDOW, ATTEMPT], how="semi").select(list(SCHEMA.names))
 
     def collect(

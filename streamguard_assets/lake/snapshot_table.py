@@ -122,7 +122,7 @@ class SnapshotTable:
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """All rows, lazily, with this schema's columns. Raises ``TableMissing`` when the table was never written."""
         table = self._handle.pinned(version)
-        rows = scan_table(table, through_arrow=not all(map(folder_tells, self._partition_values(table))))
+        rows = scan_table(table, self._options, file_by_file=not all(map(folder_tells, self._partition_values(table))))
         there = rows.collect_schema()
         columns = [
             (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name)

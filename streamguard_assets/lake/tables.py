@@ -10,8 +10,8 @@ import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from streamguard_assets.lake.arrow_files import arrow_dataset, scan_dataset
 from streamguard_assets.lake.errors import TableMissing
+from streamguard_assets.lake.file_scan import scan_files
 from streamguard_assets.lake.location import local_path
 
 REOPEN_AFTER_COMMITS = 25
@@ -50,18 +50,22 @@ def stored_schema(uri: str, storage_options: Mapping[str, str]) -> pa.Schema:
 
 
 def scan_table(
-    table: DeltaTable, *, through_arrow: bool = False, only: Mapping[str, Collection[str]] | None = None
+    table: DeltaTable,
+    storage_options: Mapping[str, str],
+    *,
+    file_by_file: bool = False,
+    only: Mapping[str, Collection[str]] | None = None,
 ) -> pl.LazyFrame:
     """The rows of ``table`` at its version, lazily; ``only`` those with the named values of partition columns.
 
     delta-rs names the files of a local table percent-encoded, and Polars takes those names literally: in a folder
-    with a space it finds nothing. Such a folder is read through Arrow, which is slower and right. So is, with
-    ``through_arrow``, a table whose partition values cannot be told from the names of its folders, as Polars does.
+    with a space it finds nothing. Such a folder is read file by file. So is, with ``file_by_file``, a table whose
+    partition values cannot be told from the names of its folders, as Polars does.
     """
     path = local_path(table.table_uri)
     is_encoded = path is not None and "%" in table.table_uri
-    if is_encoded or through_arrow:
-        return scan_dataset(arrow_dataset(table, only))
+    if is_encoded or file_by_file:
+        return scan_files(table, storage_options, only)
     rows = pl.scan_delta(table)
     return rows.filter([pl.col(column).is_in(sorted(values)) for column, values in only.items()]) if only else rows
 

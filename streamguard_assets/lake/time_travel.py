@@ -38,7 +38,7 @@ def rows_at_version(uri: str, storage_options: Mapping[str, str], version: int) 
         )
     values = table.partitions() if table.metadata().partition_columns else []
     told = all(folder_tells(None if value is None else str(value)) for row in values for value in row.values())
-    return scan_table(table, through_arrow=not told)
+    return scan_table(table, storage_options, file_by_file=not told)
 
 
 def version_at(uri: str, storage_options: Mapping[str, str], instant: datetime) -> HistoryEntry:

@@ -155,7 +155,7 @@ class WindowTable:
             if not empty_if_missing:
                 raise
             return pl.LazyFrame(schema=dtypes)
-        rows = scan_table(table, only=None if windows is None else {WINDOW: set(windows)})
+        rows = scan_table(table, self._options, only=None if windows is None else {WINDOW: set(windows)})
         there = rows.collect_schema()
         return rows.select(
             (pl.col(name) if name in there else pl.lit(None).alias(name)).cast(dtype)

@@ -2,6 +2,8 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions, and refuses texts.
 
+from datetime import datetime
+
 from dagster import (
     AssetKey,
     AssetSelection,
@@ -21,7 +23,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from streamguard_assets.contracts.windows import contiguous_runs
 from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.resources import Streams
-from streamguard_assets.orchestration.runs import FINISHED, STREAM_TAG, UNFINISHED, range_tags
+from streamguard_assets.orchestration.runs import ATTEMPTS_HORIZON, FINISHED, STREAM_TAG, UNFINISHED, range_tags
 from streamguard_assets.settings import Settings
 from streamguard_assets.windows.graph import analyses_of, configured_graph
 from streamguard_assets.windows.rollups import DAY, DueRollups, daily_rollup, due_rollups, history_rollup
@@ -29,7 +31,7 @@ from streamguard_assets.windows.stream import Stream
 
 INTERVAL_S = 30
 MAX_DAYS_PER_RUN = 92
-"""A history that is rolled up for the first time goes a quarter at a time, so that each run ends."""
+"""A history that is rolled up for the first time goes a quarter at a time; all history follows the last of them."""
 
 FINGERPRINT_TAG = "streamguard/rollups"
 """Run tag that names the content that was wanted; attempts are counted by it."""
@@ -67,7 +69,7 @@ def rollups_sensor(stream: str) -> SensorDefinition:
             return SkipReason("every day and all history are up to date")
         if context.instance.get_runs(RunsFilter(job_name=rollups_job_name(stream), statuses=UNFINISHED), limit=1):
             return SkipReason("a run is under way")
-        attempt = _attempts(context.instance, stream, due)
+        attempt = _attempts(context.instance, stream, due, streams.now())
         if attempt >= opened.config.max_attempts:
             return SkipReason(f"tried {attempt} times; `streamguard materialize {stream}` tries again and says why")
         return rollup_request(opened, due, attempt)
@@ -76,26 +78,29 @@ def rollups_sensor(stream: str) -> SensorDefinition:
 
 
 def rollup_request(stream: Stream, due: DueRollups, attempt: int = 0) -> RunRequest:
-    """The run that brings the oldest contiguous days of ``due`` up to date, and with them all history."""
+    """The run that brings the oldest contiguous days of ``due`` up to date; the last such run, all history too."""
     days = next(iter(contiguous_runs(list(due.days), DAY)), [])[:MAX_DAYS_PER_RUN]
-    tags = {STREAM_TAG: stream.name, FINGERPRINT_TAG: due.fingerprint}
     names = analyses_of(stream.graph)
-    if not days:
-        return RunRequest(
-            run_key=f"{due.fingerprint}/{attempt}",
-            tags=tags,
-            asset_selection=[asset_key(stream.name, history_rollup(name)) for name in names],
-        )
+    daily = [asset_key(stream.name, daily_rollup(name)) for name in names] if days else []
+    history = [asset_key(stream.name, history_rollup(name)) for name in names] if len(days) == len(due.days) else []
     return RunRequest(
-        run_key=f"{due.fingerprint}/{days[0]}/{attempt}",
-        tags={**tags, **range_tags(days)},
-        asset_selection=_keys(stream.name, names),
+        run_key=f"{due.fingerprint}/{attempt}",
+        tags={STREAM_TAG: stream.name, FINGERPRINT_TAG: due.fingerprint, **(range_tags(days) if days else {})},
+        asset_selection=[*daily, *history],
     )
 
 
-def _attempts(instance: DagsterInstance, stream: str, due: DueRollups) -> int:
-    """How many runs that wanted this content have ended without bringing it."""
-    ended = RunsFilter(job_name=rollups_job_name(stream), statuses=FINISHED, tags={FINGERPRINT_TAG: due.fingerprint})
+def _attempts(instance: DagsterInstance, stream: str, due: DueRollups, now: datetime) -> int:
+    """How many runs of the last week wanted this content and ended without bringing it.
+
+    The content is what is late: a run that brought some of it has left another content to be wanted.
+    """
+    ended = RunsFilter(
+        job_name=rollups_job_name(stream),
+        statuses=FINISHED,
+        tags={FINGERPRINT_TAG: due.fingerprint},
+        updated_after=now - ATTEMPTS_HORIZON,
+    )
     return instance.get_runs_count(ended)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -30,6 +31,25 @@ def _part_of_a_day(hours: int) -> int:
     return hours
 
 
+def _cron(text: str) -> str:
+    fields = text.split()
+    if len(fields) != len(_CRON_FIELDS) or not all(map(_is_cron_field, fields, _CRON_FIELDS.values())):
+        spans = ", ".join(f"{name} {low} to {high}" for name, (low, high) in _CRON_FIELDS.items())
+        raise ValueError(f"needs five fields ({spans}), for example '43 3 * * 0' or '0 */6 * * *'")
+    return text
+
+
+def _is_cron_field(field: str, span: tuple[int, int]) -> bool:
+    """Whether every part of ``field`` is ``*``, a number or a range inside ``span``, perhaps with a step."""
+    parts = [_CRON_PART.fullmatch(part) for part in field.split(",")]
+    numbers = [int(number) for part in parts if part for number in (part["first"], part["last"]) if number]
+    return all(parts) and all(span[0] <= number <= span[1] for number in numbers)
+
+
+_CRON_PART = re.compile(r"(\*|(?P<first>\d+)(-(?P<last>\d+))?)(/[1-9]\d*)?")
+_CRON_FIELDS = {"minute": (0, 59), "hour": (0, 23), "day of month": (1, 31), "month": (1, 12), "day of week": (0, 7)}
+
+Cron = Annotated[str, AfterValidator(_cron)]
 HoursOfDay = Annotated[int, AfterValidator(_part_of_a_day)]
 WindowMinutes = Annotated[int, AfterValidator(_cadence)]
 Instant = Annotated[datetime, AfterValidator(_with_zone)]

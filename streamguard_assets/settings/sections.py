@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from streamguard_assets.settings.section import HoursOfDay, Section
+from streamguard_assets.settings.section import Cron, HoursOfDay, Section
 
 
 class KafkaSettings(Section):
@@ -70,10 +70,10 @@ class LakeCareSettings(Section):
 
     scheduled: bool = Field(True, description="whether the schedules are on; care by command works either way")
     compaction_every_hours: HoursOfDay = Field(6, description="hours between two turns of compaction; divides a day")
-    zorder_cron: str = Field("43 3 * * 0", description="when rows are put in z-order")
-    vacuum_cron: str = Field("13 3 * * *", description="when files that no version needs are deleted")
-    checkpoint_cron: str = Field("33 3 * * *", description="when logs get checkpoints and lose old ones")
-    batch_retention_cron: str = Field("3 3 * * *", description="when batches past batches.retention_days are deleted")
+    zorder_cron: Cron = Field("43 3 * * 0", description="when rows are put in z-order")
+    vacuum_cron: Cron = Field("13 3 * * *", description="when files that no version needs are deleted")
+    checkpoint_cron: Cron = Field("33 3 * * *", description="when logs get checkpoints and lose old ones")
+    batch_retention_cron: Cron = Field("3 3 * * *", description="when batches past batches.retention_days are deleted")
     target_file_mb: int = Field(64, ge=1, le=1_024, description="size that compaction gives files, MiB")
     zorder_min_rows: int = Field(
         100_000, ge=1, description="rows from which a partition is put in order; below, a reader reads all of it anyway"

@@ -50,7 +50,8 @@ def history_rollup(name: str) -> str:
 class DueRollups:
     """What is not up to date: names of analyses by day, ascending, and those of all history.
 
-    ``fingerprint`` names the content that is wanted; it stays the same at every attempt.
+    All history waits for the days: it is put together from them. ``fingerprint`` names the content that is wanted;
+    it stays the same at every attempt.
     """
 
     days: Mapping[str, tuple[str, ...]]
@@ -72,7 +73,7 @@ def due_rollups(stream: Stream) -> DueRollups:
     }
     history = tuple(name for name in names if state.days and not state.history_is_built(analysis(name)))
     wanted = [[name, state.history_inputs(analysis(name))] for name in history]
-    return DueRollups(days, history, fingerprint(wanted))
+    return DueRollups(days, history, fingerprint(wanted, days))
 
 
 def build_days(stream: Stream, name: str, days: Iterable[str], attempt: str) -> dict[str, WindowCommit]:
@@ -82,19 +83,31 @@ def build_days(stream: Stream, name: str, days: Iterable[str], attempt: str) -> 
 
 
 def build_history(stream: Stream, name: str, attempt: str) -> WindowCommit | None:
-    """Bring all history of one analysis up to date; None while no window holds events. Days that are late are built."""
+    """Bring all history of one analysis up to date; None while no window holds events.
+
+    Raises ``DaysLateError`` while a day is not up to date: it must be built, and recorded, by itself.
+    """
     state, of = RollupState(stream), analysis(name)
     if not state.days:
         return None
-    for day in state.days:
-        if not state.day_is_built(of, day):
-            _build_day(stream, state, of, day, attempt)
+    if late := [day for day in state.days if not state.day_is_built(of, day)]:
+        raise DaysLateError(daily_rollup(name), late)
     kept, sealed = _sealed_partials(stream, state, of, attempt)
     rest = [day for day in state.days if day not in sealed]
     table = daily_partials(stream, of)
     rows = of.finish(pl.concat([kept, table.scan(rest, empty_if_missing=True).drop(WINDOW_FIELD.name)]).collect())
     details = {"days": len(state.days), "first_day": state.days[0], "last_day": state.days[-1]}
     return _write_snapshot(history_table(stream, of), rows, attempt, state.history_inputs(of), of, details)
+
+
+class DaysLateError(Exception):
+    """All history was asked for before the days that it is put together from."""
+
+    def __init__(self, asset: str, days: list[str]) -> None:
+        super().__init__(
+            f"{len(days)} days of {asset} are not up to date: {', '.join(days[:5])}; materialize them first"
+        )
+        self.days = days
 
 
 class RollupState:

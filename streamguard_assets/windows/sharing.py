@@ -52,6 +52,10 @@ class Workers:
         except BrokenProcessPool:
             self._end()  # one of them was killed; the next share gets new ones
             raise
+        except OSError as error:
+            # A pool that is just finding out that a worker is gone closes its pipes while it is given work.
+            self._end()
+            raise BrokenProcessPool("a worker process ended while it was given its share") from error
 
     def pool(self) -> ProcessPoolExecutor:
         """The worker processes, started when first asked for."""

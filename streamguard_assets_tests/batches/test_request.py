@@ -49,3 +49,15 @@ def test_a_batch_travels_as_json(ends: dict[int, int], analyses: tuple[str, ...]
         submitted_at=NOW,
     )
     assert Batch.from_json(json.loads(json.dumps(batch.to_json()))) == batch
+
+
+@pytest.mark.parametrize("text", ['{"0":5,"00":7}', '{"0":5,"0":7}'])
+def test_a_partition_that_is_named_twice_is_refused(text: str) -> None:
+    with pytest.raises(BatchRefused, match="partition 0 is named twice"):
+        parse_start(text)
+
+
+def test_what_cannot_be_read_is_refused_and_not_quoted_whole() -> None:
+    with pytest.raises(BatchRefused) as refused:
+        parse_end("[" * 100_000)
+    assert len(str(refused.value)) < 300

@@ -130,7 +130,14 @@ def test_up_detached_runs_everything_and_down_leaves_nothing(streamguard: Comman
     assert status == 0, error + (state / "logs" / "up.log").read_text()
     told = json.loads(out)
     assert psutil.pid_exists(told["pid"])
-    assert instigators(told["dagster_url"]) == {"security_sensor": "RUNNING", "security_schedule": "STOPPED"}
+    found = instigators(told["dagster_url"])
+    assert {name for name, status in found.items() if status != "RUNNING"} == {
+        "security_schedule",
+        "transactions_schedule",
+    }
+    assert {"security_sensor", "transactions_sensor", "transactions_rollups_sensor", "lake_compact_schedule"} <= set(
+        found
+    )
     assert told["bootstrap_servers"].startswith("127.0.0.1:")
 
     status, _, error = finished(streamguard("up"))

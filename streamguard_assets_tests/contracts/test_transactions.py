@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamguard_assets.analytics.fixed_point import MONEY
 from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.registry import contract
-from streamguard_assets.contracts.transactions import TRANSACTIONS
+from streamguard_assets.contracts.transactions import MOST_SUMMED, TRANSACTIONS
 from streamguard_assets.contracts.verdict import Rejection
 from streamguard_assets.engines.polars.soft_rules import soft_rule_hits
 from streamguard_assets_tests.contracts.records import raw
@@ -310,3 +311,10 @@ def test_totals_are_judged_as_exact_arithmetic_judges_them(
 def test_every_rule_has_words() -> None:
     assert all(rule.description and rule.columns for rule in TRANSACTIONS.soft_rules)
     assert [rule.name for rule in TRANSACTIONS.soft_rules if rule.broken is None] == ["repeated_transaction_id"]
+
+
+def test_amounts_that_analyses_leave_out_of_their_sums_are_counted() -> None:
+    assert MONEY.bound == MOST_SUMMED
+    odd = ({"total_amount": 1e13}, {"total_amount": 1e12}, {"unit_price": -2e12, "total_amount": 0.0})
+    found = hits(rows(*odd))
+    assert (found["total_amount_beyond_sums"], found["unit_price_beyond_sums"]) == (1, 1)

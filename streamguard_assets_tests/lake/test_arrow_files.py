@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from streamguard_assets.lake.arrow_files import arrow_dataset, scan_dataset
+from streamguard_assets.lake.arrow_files import arrow_dataset
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.sql import run_sql
@@ -53,23 +53,21 @@ def test_a_file_without_bounds_loses_no_rows_in_a_scan(location: LakeLocation) -
 def test_rows_are_counted_also_when_no_column_is_asked_for(location: LakeLocation) -> None:
     rows = WindowTable(location, "s", "e", SCHEMA).scan()
     assert rows.select(pl.len()).collect().item() == 4
-    assert scan_dataset(dataset(location)).select(pl.len()).collect().item() == 4
-    assert scan_dataset(dataset(location)).filter(pl.col("number") > 1).select(pl.len()).collect().item() == 3
+    assert rows.filter(pl.col("number") > 1).select(pl.len()).collect().item() == 3
 
 
-def test_a_scan_of_a_dataset_projects_filters_and_stops(location: LakeLocation) -> None:
-    rows = scan_dataset(dataset(location))
+def test_a_scan_projects_filters_and_stops(location: LakeLocation) -> None:
+    rows = WindowTable(location, "s", "e", SCHEMA).scan()
     assert rows.collect_schema().names() == ["window", "number", "text", "share"]
     assert rows.filter(pl.col("number") == 4).select("share").collect().rows() == [(0.1,)]
     assert rows.head(3).collect().height == 3
 
 
-def test_only_the_files_of_the_wanted_partitions_are_in_the_dataset(location: LakeLocation) -> None:
-    table = open_table(location.table("s", "e"), {})
-    assert len(list(arrow_dataset(table).get_fragments())) == 2
-    (fragment,) = arrow_dataset(table, {"window": {WINDOWS[1]}}).get_fragments()
+def test_a_file_of_the_dataset_is_known_by_its_partition(location: LakeLocation) -> None:
+    found = dataset(location)
+    assert len(list(found.get_fragments())) == 2
+    (fragment,) = found.get_fragments(ds.field("window") == WINDOWS[1])
     assert "01%3A00" in fragment.path
-    assert len(list(dataset(location).get_fragments(ds.field("window") == WINDOWS[0]))) == 1
 
 
 def test_windows_of_a_scan_are_chosen_in_any_folder(location: LakeLocation) -> None:

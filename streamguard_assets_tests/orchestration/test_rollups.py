@@ -121,3 +121,19 @@ def test_a_command_brings_everything_up_to_date(office: Office) -> None:
     assert not due_rollups(office.shop.again())
     result = pl.read_delta(office.shop.stream.location.table(STREAM, history_rollup("hourly_trends")))
     assert result.height > 0
+
+
+def test_days_with_a_gap_between_them_are_asked_for_in_turn_and_history_with_the_last(office: Office) -> None:
+    office.shop.close(20)
+    office.shop.fill([15, 16])  # two days after the first ones, with a day between
+    first = office.requested()
+    assert first.tags["dagster/asset_partition_range_end"] == SECOND_DAY
+    assert asset_key(STREAM, history_rollup(NAMES[0])) not in (first.asset_selection or [])
+    assert office.launch(first)
+    last = office.requested()
+    assert asset_key(STREAM, history_rollup(NAMES[0])) in (last.asset_selection or [])
+    assert office.launch(last)
+    for name in NAMES:
+        days = office.instance.get_materialized_partitions(asset_key(STREAM, daily_rollup(name)))
+        assert len(set(days)) == 3
+    assert not due_rollups(office.shop.again())

@@ -32,7 +32,9 @@ ANALYSIS = Analysis(
     columns=(
         key_column("channel", "channel of the sale"),
         Column("transaction_count", INTEGER, "transactions", TRANSACTIONS.value),
-        Column("total_revenue", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "total_revenue", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("avg_order_value", NUMBER, "mean total_amount, in the currency of the events", REVENUE.mean),
         Column("unique_customers", INTEGER, "different customers", CUSTOMERS.count),
         Column("avg_discount", NUMBER, "mean discount of those that name one, in percent", DISCOUNT.mean),

@@ -63,7 +63,9 @@ ANALYSIS = Analysis(
     columns=(
         key_column("customer_id", "customer"),
         Column("customer_tier", TEXT, "tier at the latest purchase that names one; null if none does", TIER.value),
-        Column("lifetime_value", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "lifetime_value", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("total_transactions", INTEGER, "transactions", TRANSACTIONS.value),
         Column("avg_order_value", NUMBER, "mean total_amount, in the currency of the events", REVENUE.mean),
         Column("last_purchase_date", INSTANT, "instant of the last purchase, UTC", PURCHASES.last),

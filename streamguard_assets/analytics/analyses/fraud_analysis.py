@@ -44,7 +44,12 @@ ANALYSIS = Analysis(
         key_column("channel", "channel of the sale"),
         key_column("payment_method", "payment method"),
         Column("fraud_count", INTEGER, "fraudulent transactions", FRAUDS.value),
-        Column("fraud_total_amount", NUMBER, "sum of total_amount, in the currency of the events", AMOUNT.total),
+        Column(
+            "fraud_total_amount",
+            NUMBER,
+            "sum of total_amount within 10^12, in the currency of the events",
+            AMOUNT.total,
+        ),
         Column("avg_fraud_score", NUMBER, "mean fraud_score, 0 to 1; null if none is scored", SCORE.mean),
         Column("avg_fraud_amount", NUMBER, "mean total_amount, in the currency of the events", AMOUNT.mean),
         Column("affected_customers", INTEGER, "different customers", CUSTOMERS.count),

@@ -27,7 +27,9 @@ ANALYSIS = Analysis(
         Column("event_date", DATE, "day of the events, UTC", DAY.value),
         Column("event_hour", INTEGER, "hour of the day, 0 to 23, UTC", HOUR.value),
         Column("transaction_count", INTEGER, "transactions", TRANSACTIONS.value),
-        Column("hourly_revenue", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "hourly_revenue", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("avg_order_value", NUMBER, "mean total_amount, in the currency of the events", REVENUE.mean),
         Column("unique_customers", INTEGER, "different customers", CUSTOMERS.count),
         Column("units_sold", INTEGER, "sum of quantity, in units", UNITS.value),

@@ -45,7 +45,9 @@ ANALYSIS = Analysis(
         key_column("brand", "brand; null if not named"),
         Column("total_units_sold", INTEGER, "sum of quantity, in units", UNITS.value),
         Column("order_count", INTEGER, "transactions", ORDERS.value),
-        Column("total_revenue", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "total_revenue", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("avg_selling_price", NUMBER, "mean unit_price, in the currency of the events", PRICE.mean),
         Column("avg_discount", NUMBER, "mean discount of those that name one, in percent", DISCOUNT.mean),
         Column("regions_sold_in", INTEGER, "different regions", REGIONS.count),

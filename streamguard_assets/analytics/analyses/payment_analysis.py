@@ -32,7 +32,9 @@ ANALYSIS = Analysis(
         key_column("payment_method", "payment method"),
         key_column("card_network", "network of the card; null for other payments"),
         Column("transaction_count", INTEGER, "transactions", TRANSACTIONS.value),
-        Column("total_revenue", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "total_revenue", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("avg_transaction_value", NUMBER, "mean total_amount, in the currency of the events", REVENUE.mean),
         Column("unique_customers", INTEGER, "different customers", CUSTOMERS.count),
         rounded_column(

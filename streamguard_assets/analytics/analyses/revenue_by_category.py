@@ -30,7 +30,9 @@ ANALYSIS = Analysis(
     sets=(CUSTOMERS,),
     columns=(
         key_column("category", "product category"),
-        Column("total_revenue", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "total_revenue", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("avg_order_value", NUMBER, "mean total_amount, in the currency of the events", REVENUE.mean),
         Column("transaction_count", INTEGER, "transactions", TRANSACTIONS.value),
         Column("total_units_sold", INTEGER, "sum of quantity, in units", UNITS.value),

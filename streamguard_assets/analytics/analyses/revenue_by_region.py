@@ -30,7 +30,9 @@ ANALYSIS = Analysis(
     columns=(
         key_column("region", "region of the sale"),
         key_column("city", "city of the sale"),
-        Column("total_revenue", NUMBER, "sum of total_amount, in the currency of the events", REVENUE.total),
+        Column(
+            "total_revenue", NUMBER, "sum of total_amount within 10^12, in the currency of the events", REVENUE.total
+        ),
         Column("transaction_count", INTEGER, "transactions", TRANSACTIONS.value),
         Column("avg_order_value", NUMBER, "mean total_amount, in the currency of the events", REVENUE.mean),
         Column("active_stores", INTEGER, "different stores; a sale without one counts for none", STORES.count),

@@ -78,7 +78,7 @@ class SeedTable:
 
     def rows(self) -> pl.LazyFrame:
         """All rows, lazily. ``TableMissing`` when nothing was ever seeded."""
-        return scan_table(open_table(self.uri, self.storage_options))
+        return scan_table(open_table(self.uri, self.storage_options), self.storage_options)
 
     def stager(self, day: date, attempt: str) -> FileStager:
         """Stages rows of one day."""
