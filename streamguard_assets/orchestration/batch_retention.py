@@ -20,7 +20,7 @@ from dagster import (
 from streamguard_assets.batches.errors import BatchBusy
 from streamguard_assets.lake.files import FolderFacts
 from streamguard_assets.orchestration.batches.retention import expired_batches, remove_batch
-from streamguard_assets.orchestration.care_schedules import cron_setting, job_schedule
+from streamguard_assets.orchestration.care_schedules import job_schedule
 from streamguard_assets.orchestration.dead_runs import note_process
 from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.settings import Settings
@@ -62,7 +62,7 @@ def batch_retention_job() -> JobDefinition:
 
 def batch_retention_schedule(settings: Settings) -> ScheduleDefinition:
     """Asks for the job once a day, by the settings; ``SettingsError`` when the setting is no cron."""
-    return job_schedule(settings, JOB_NAME, cron_setting(settings, "batch_retention_cron"), _DESCRIPTION)
+    return job_schedule(settings, JOB_NAME, settings.lake_care.batch_retention_cron, _DESCRIPTION)
 
 
 def _removed(context: OpExecutionContext, streams: Streams, stream: Stream, batch_id: str) -> FolderFacts | None:

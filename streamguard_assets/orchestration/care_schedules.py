@@ -11,11 +11,10 @@ from dagster import (
     SkipReason,
     schedule,
 )
-from dagster._utils.schedules import is_valid_cron_schedule
 
 from streamguard_assets.orchestration.dead_runs import fail_dead_runs
 from streamguard_assets.orchestration.runs import UNFINISHED
-from streamguard_assets.settings import Settings, SettingsError
+from streamguard_assets.settings import Settings
 
 
 def job_schedule(settings: Settings, job_name: str, cron: str, description: str) -> ScheduleDefinition:
@@ -37,15 +36,3 @@ def job_schedule(settings: Settings, job_name: str, cron: str, description: str)
         return RunRequest(run_key=f"{job_name}-{context.scheduled_execution_time.isoformat()}")
 
     return plan_care
-
-
-def cron_setting(settings: Settings, name: str) -> str:
-    """The cron under ``lake_care.<name>``.
-
-    Raises:
-        SettingsError: it is none.
-    """
-    cron = getattr(settings.lake_care, name)
-    if not is_valid_cron_schedule(cron):
-        raise SettingsError(f"lake_care.{name}: {cron!r} is no cron; write five fields, for example '43 3 * * 0'")
-    return cron

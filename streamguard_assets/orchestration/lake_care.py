@@ -22,7 +22,7 @@ from dagster import (
 from pydantic import Field
 
 from streamguard_assets.lake.catalog import LakeTable, named_table
-from streamguard_assets.orchestration.care_schedules import cron_setting, job_schedule
+from streamguard_assets.orchestration.care_schedules import job_schedule
 from streamguard_assets.orchestration.dead_runs import note_process
 from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.resources import Streams
@@ -89,7 +89,7 @@ def care_cron(settings: Settings, care: Care) -> str:
     """When ``care`` is due. Compaction stays away from the minutes in which windows close and are built."""
     if care is Care.COMPACT:
         return f"23 */{settings.lake_care.compaction_every_hours} * * *"
-    return cron_setting(settings, f"{care.value}_cron")
+    return getattr(settings.lake_care, f"{care.value}_cron")
 
 
 def run_metadata(done: Sequence[TableCare]) -> dict[str, Any]:
