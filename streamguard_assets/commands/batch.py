@@ -268,7 +268,7 @@ def _ended(registry: BatchRegistry, batch_id: str, timeout_s: float | None = Non
                     f"{batch_id} was asked to end and has not after {timeout_s:g} s; "
                     f"`streamguard batch status {batch_id}` tells when it has"
                 )
-            time.sleep(POLL_INTERVAL_S)
+            time.sleep(POLL_INTERVAL_S)  # the run is another process: its instance can only be asked, not waited for
             made = registry.tables_made(record)
             advance(made - done)
             done = made
