@@ -7,7 +7,7 @@ partial is not there (an analysis was added or changed). The result is that of o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -76,10 +76,18 @@ def due_rollups(stream: Stream) -> DueRollups:
     return DueRollups(days, history, fingerprint(wanted, days))
 
 
-def build_days(stream: Stream, name: str, days: Iterable[str], attempt: str) -> dict[str, WindowCommit]:
-    """Bring ``days`` of one analysis up to date; the commits of those that hold events."""
-    state, of = RollupState(stream), analysis(name)
-    return {day: _build_day(stream, state, of, day, attempt) for day in days if day in state.windows_by_day}
+def build_days(
+    stream: Stream, names: Sequence[str], days: Iterable[str], attempt: str
+) -> dict[str, dict[str, WindowCommit]]:
+    """Bring ``days`` of the analyses ``names`` up to date; by day and name the commits of those that hold events."""
+    state, analyses = RollupState(stream), [analysis(name) for name in names]
+    built: dict[str, dict[str, WindowCommit]] = {}
+    for day in days:
+        if day in state.windows_by_day:
+            for window in state.windows_by_day[day]:
+                keep_partials(stream, analyses, window, state.events[window], attempt)
+            built[day] = {of.name: _build_day(stream, state, of, day, attempt) for of in analyses}
+    return built
 
 
 def build_history(stream: Stream, name: str, attempt: str) -> WindowCommit | None:
@@ -180,8 +188,6 @@ def history_partials(stream: Stream, of: Analysis) -> SnapshotTable:
 
 def _build_day(stream: Stream, state: RollupState, of: Analysis, day: str, attempt: str) -> WindowCommit:
     windows, inputs = state.windows_by_day[day], state.day_inputs(of, day)
-    for window in windows:
-        keep_partials(stream, [of], window, state.events[window], attempt)
     partial = of.combine(read_partials(stream, of, windows)).collect()
     every = stream.cadence.keys(window_start(day), DAY.end(day) - _IN_A_DAY)
     commit = WindowCommit(

@@ -41,8 +41,8 @@ def shop(brokerless_settings: SettingsFactory) -> Shop:
 def roll_up(stream: Stream, attempt: str = "run") -> None:
     """What a run of the rollups does."""
     due = due_rollups(stream)
+    build_days(stream, analyses_of(stream.graph), due.days, attempt)
     for name in analyses_of(stream.graph):
-        build_days(stream, name, due.days, attempt)
         build_history(stream, name, attempt)
 
 
@@ -61,7 +61,7 @@ def of_history(stream: Stream, name: str) -> pl.DataFrame:
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_days_and_all_history_are_what_a_full_scan_gives(shop: Shop, name: str) -> None:
-    build_days(shop.stream, name, [FIRST_DAY, SECOND_DAY, THIRD_DAY], "run")
+    build_days(shop.stream, [name], [FIRST_DAY, SECOND_DAY, THIRD_DAY], "run")
     build_history(shop.stream, name, "run")
     for day, windows in DAYS.items():
         assert_frame_equal(of_day(shop.stream, name, day), full_scan(shop.stream, name, windows))
@@ -136,4 +136,4 @@ def test_a_stream_without_events_has_nothing_to_roll_up(brokerless_settings: Set
     stream = Shop(brokerless_settings(streams={"transactions": {"window_minutes": 240}})).stream
     assert not due_rollups(stream)
     assert build_history(stream, "hourly_trends", "run") is None
-    assert build_days(stream, "hourly_trends", [FIRST_DAY], "run") == {}
+    assert build_days(stream, ["hourly_trends"], [FIRST_DAY], "run") == {}

@@ -62,12 +62,10 @@ def _daily_assets(style: AssetStyle, names: tuple[str, ...]) -> AssetsDefinition
         chosen = {key: name for key, name in keys.items() if key in context.selected_asset_keys}
 
         def build(day: str) -> Mapping[AssetKey, Metadata]:
-            metadata: dict[AssetKey, Metadata] = {}
-            for key, name in chosen.items():
-                began = time.perf_counter()
-                commit = build_days(stream, name, [day], context.run.run_id).get(day)
-                metadata[key] = commit_metadata(commit, time.perf_counter() - began) if commit else {}
-            return metadata
+            began = time.perf_counter()
+            commits = build_days(stream, list(chosen.values()), [day], context.run.run_id).get(day, {})
+            seconds = time.perf_counter() - began
+            return {key: commit_metadata(commits[n], seconds) if n in commits else {} for key, n in chosen.items()}
 
         materialize_windows(context, each_window(list(context.partition_keys), build))
         for key in chosen:
