@@ -19,6 +19,9 @@ their folder: ``transactions.batch_20260131_0a1b2c3d_revenue_by_category``."""
 PARTIALS = "partials"
 """Folder of tables that hold what results are put together from, and that nobody need read."""
 
+_LIVE = "live"
+"""Folder of the tables that a running stream writes and its own job cares for: ``security.live_events``."""
+
 _LOG = "_delta_log"
 
 
@@ -38,6 +41,11 @@ class LakeTable:
     def is_partial(self) -> bool:
         """Whether it holds intermediate results only."""
         return PARTIALS in self.asset.split("/")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the stream job writes it. Its commits carry the state of the stream, so no other care may commit."""
+        return self.asset.startswith(f"{_LIVE}/")
 
     @property
     def name(self) -> str:
@@ -61,6 +69,12 @@ def lake_tables(location: LakeLocation) -> list[LakeTable]:
         if not stream.startswith(("_", "."))
         for asset in _tables_below(store, stream, "")
     )
+
+
+def live_tables(location: LakeLocation, stream: str) -> list[LakeTable]:
+    """The live tables that ``stream`` has, sorted; a look into its own folder only."""
+    store = FileStore(location.uri, location.storage_options)
+    return sorted(LakeTable(stream, f"{_LIVE}/{name}") for name in _tables_below(store, f"{stream}/{_LIVE}", ""))
 
 
 def named_table(location: LakeLocation, name: str) -> LakeTable:

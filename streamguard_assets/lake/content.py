@@ -21,12 +21,16 @@ _ROW_SEED = 0x5347
 
 def content_hash(frame: pl.DataFrame, exclude: Collection[str] = ()) -> int:
     """Hash of the rows of ``frame``, order-independent, in [0, 2^64). ``exclude`` names columns of provenance."""
+    return int(row_hashes(frame, exclude).to_numpy().sum(dtype=np.uint64))
+
+
+def row_hashes(frame: pl.DataFrame, exclude: Collection[str] = ()) -> pl.Series:
+    """The hash of each row, UInt64; their sum is the content hash."""
     names = sorted(name for name in frame.columns if name not in exclude)
     cells = [cell for name in names for cell in _cells(pl.col(name), frame.schema[name], name)]
     if not cells or frame.height == 0:
-        return 0
-    rows = frame.select(pl.sum_horizontal(cells).hash(_ROW_SEED).alias("row")).to_series()
-    return int(rows.to_numpy().sum(dtype=np.uint64))
+        return pl.zeros(frame.height, dtype=pl.UInt64, eager=True)
+    return frame.select(pl.sum_horizontal(cells).hash(_ROW_SEED)).to_series()
 
 
 def combine(hashes: Iterable[int]) -> int:

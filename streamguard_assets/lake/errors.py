@@ -39,3 +39,15 @@ class RetentionTooShort(LakeError, ValueError):
 
 class VersionUnavailable(LakeError, LookupError):
     """A version of a table does not exist, or its files are gone. The text says which versions can be read."""
+
+
+class StreamLost(LakeError):
+    """Another writer has taken a live table over; nothing of this one's was written since.
+
+    ``owner`` is the other's name, ``epoch`` its number.
+    """
+
+    def __init__(self, uri: str, owner: str, epoch: int) -> None:
+        super().__init__(f"{uri}: {owner} has taken the stream over (epoch {epoch}); this writer leaves")
+        self.owner = owner
+        self.epoch = epoch

@@ -49,7 +49,7 @@ def commit_fenced(
         try:
             with handle.lock:
                 table = handle.current()
-                return act(table, _properties(table, app_id, metadata or {}))
+                return act(table, fenced_properties(table, app_id, metadata or {}))
         except CommitFailedError as lost:
             failure = lost
     raise CommitContention(
@@ -57,7 +57,8 @@ def commit_fenced(
     ) from failure
 
 
-def _properties(table: DeltaTable, app_id: str, metadata: Mapping[str, str]) -> CommitProperties:
+def fenced_properties(table: DeltaTable, app_id: str, metadata: Mapping[str, str]) -> CommitProperties:
+    """Properties of a commit that lands on the snapshot of ``table`` or not at all."""
     return CommitProperties(
         custom_metadata=dict(metadata),
         max_commit_retries=0,

@@ -91,6 +91,31 @@ class FileStore:
             storage_options=None if self._folder is not None else self._options,
         )
 
+    def replace_bytes(self, content: bytes, path: str) -> None:
+        """Write ``content`` under ``path`` so that a reader sees the old file or the new one, never a part."""
+        if self._folder is None:
+            with self._remote().open_output_stream(path) as stream:
+                stream.write(content)
+            return
+        target = self._folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        draft.write_bytes(content)
+        draft.replace(target)
+
+    def read_bytes(self, path: str) -> bytes | None:
+        """The content of one file, or None when there is no such file."""
+        if self._folder is not None:
+            try:
+                return (self._folder / path).read_bytes()
+            except FileNotFoundError:
+                return None
+        remote = self._remote()
+        if remote.get_file_info([path])[0].type != pafs.FileType.File:
+            return None
+        with remote.open_input_stream(path) as stream:
+            return stream.read()
+
     def delete(self, path: str) -> None:
         """Delete one file; a file that is not there is no error."""
         if self._folder is not None:

@@ -71,7 +71,12 @@ def scan_table(
 
 
 def create_table(
-    uri: str, storage_options: Mapping[str, str], schema: pa.Schema, partition_by: Sequence[str], description: str
+    uri: str,
+    storage_options: Mapping[str, str],
+    schema: pa.Schema,
+    partition_by: Sequence[str],
+    description: str,
+    configuration: Mapping[str, str] = CONFIGURATION,
 ) -> None:
     """Create the table unless it is there; several processes may do so at once."""
     for turn in range(1, _CREATE_TURNS + 1):
@@ -82,7 +87,7 @@ def create_table(
                 mode="ignore",
                 partition_by=list(partition_by),
                 description=description,
-                configuration=CONFIGURATION,
+                configuration=dict(configuration),
                 storage_options=dict(storage_options),
             )
             return
@@ -110,9 +115,15 @@ class TableHandle:
     def exists(self) -> bool:
         return self._followable() or table_exists(self.uri, self.storage_options)
 
-    def create(self, schema: pa.Schema, partition_by: Sequence[str], description: str) -> None:
+    def create(
+        self,
+        schema: pa.Schema,
+        partition_by: Sequence[str],
+        description: str,
+        configuration: Mapping[str, str] = CONFIGURATION,
+    ) -> None:
         if not self.exists():
-            create_table(self.uri, self.storage_options, schema, partition_by, description)
+            create_table(self.uri, self.storage_options, schema, partition_by, description, configuration)
 
     def current(self) -> DeltaTable:
         """The table at its newest version; use it under ``lock`` and do not keep it, it moves on later."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -24,6 +24,14 @@ from streamguard_assets.lake.staging import DataFile, FileStager, Partition
 from streamguard_assets.lake.tables import TableHandle, scan_table
 
 APP_ID = "streamguard/windows"
+
+
+@dataclass(frozen=True)
+class WindowSnapshot:
+    """One version of a table of windows, and the newest commit per window as of that version."""
+
+    version: int
+    commits: Mapping[str, WindowCommit]
 
 
 class WindowTable:
@@ -125,12 +133,18 @@ class WindowTable:
         )
         return self._as_logged(landed)
 
+    def snapshot(self) -> WindowSnapshot | None:
+        """The newest version with its commits, for reads that must see exactly those; None: never written."""
+        if not self.exists():
+            return None
+        with self._handle.lock:
+            table = self._handle.current()
+            return WindowSnapshot(table.version(), dict(self._followed(table).newest))
+
     def commits(self) -> dict[str, WindowCommit]:
         """The newest commit per window; empty when the table was never written. Cheap when asked again."""
-        if not self.exists():
-            return {}
-        with self._handle.lock:
-            return dict(self._followed(self._handle.current()).newest)
+        found = self.snapshot()
+        return {} if found is None else dict(found.commits)
 
     def superseded(self) -> dict[str, set[str]]:
         """Per window the attempts that once counted and were replaced by another."""

@@ -80,8 +80,8 @@ class LakeCarer:
     clock: Callable[[], float] = field(default=time.monotonic)
 
     def tables(self, care: Care) -> list[LakeTable]:
-        """The tables that ``care`` is for: all, or those that have the columns to order by."""
-        known = lake_tables(self.location)
+        """The tables that ``care`` is for: all but live ones, or those that have the columns to order by."""
+        known = [table for table in lake_tables(self.location) if not table.is_live]
         return known if care is not Care.ZORDER else [table for table in known if self.zorder_columns(table)]
 
     def zorder_columns(self, table: LakeTable) -> tuple[str, ...]:
@@ -113,6 +113,9 @@ class LakeCarer:
             "progress": progress,
         }
         match care:
+            case _ if table.is_live:
+                # A commit without the stream's state in it, or one between its own, would cost the stream a turn.
+                return unchanged(0, 0).with_left("a live table: its stream and the job of live care look after it")
             case Care.COMPACT | Care.ZORDER if self._contract(table) is None:
                 # Without the contract nobody knows which columns stay out of the content hashes that are checked.
                 return unchanged(0, 0).with_left("its stream is not configured: its files stay as they are")

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from streamguard_assets.contracts.registry import contract
-from streamguard_assets.lake.catalog import LakeTable
+from streamguard_assets.lake.catalog import LakeTable, lake_tables
 from streamguard_assets.lake.commits import WindowCommit
+from streamguard_assets.lake.live.table import LiveTable
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.quarantine import Quarantine
 from streamguard_assets.lake.window_table import WindowTable
@@ -58,6 +60,24 @@ def test_every_table_is_cared_for_and_ordered_are_those_that_have_the_columns(
         assert [f"{table.stream}/{table.asset}" for table in here.tables(care)] == everything
     assert here.tables(Care.ZORDER) == [LakeTable("security", "batches/batch-20260101-0a1b2c3d/raw")]
     assert carer(brokerless_settings, LakeLocation(f"{location.uri}-none")).tables(Care.COMPACT) == []
+
+
+def test_live_tables_are_left_to_their_stream_whoever_names_them(
+    brokerless_settings: SettingsFactory, location: LakeLocation
+) -> None:
+    ordered(location, "security", "events")
+    table = LiveTable(location, "security", "events", pa.schema([("user", pa.string()), ("event_type", pa.string())]))
+    table.take_over("stream", "security-events", "id", {0: 0})
+    here = carer(brokerless_settings, location)
+    live = LakeTable("security", "live/events")
+    assert live in lake_tables(location)
+    for care in Care:
+        assert here.tables(care) == [EVENTS]
+        (done,) = here.turn(care, [live])
+        assert (done.is_well, done.report.changed) == (True, 0)
+        assert "live table" in done.to_record()["remarks"]
+    assert table.version() == 1
+    assert not list(Path(table.uri, "_delta_log").glob("*.checkpoint.parquet"))
 
 
 def test_a_turn_tells_files_and_bytes_before_and_after_of_each_table(

@@ -1,0 +1,89 @@
+"""What every commit of a live table says: who owns the stream, and which offsets the table answers for.
+
+Each commit, of whatever kind, carries the whole state, so the newest entry of the log is all that anybody has to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import msgspec
+
+from streamguard_assets.contracts.offsets import Offsets
+
+METADATA_KEY = "streamguard_live"
+"""Key of the custom metadata in which a commit's ``LiveState`` stands as JSON."""
+
+Kind = Literal["take_over", "append", "compact", "remove", "roll_back"]
+Spans = Mapping[int, tuple[tuple[int, int], ...]]
+"""Half-open ranges of offsets per partition."""
+
+
+@dataclass(frozen=True)
+class LiveBatch:
+    """One micro-batch as its commit tells it: each offset of ``ranges`` is a row, a rejected record, in a hole or lost.
+
+    ``holes`` are offsets without a record (transaction markers, aborted and compacted records), ``gaps`` records that
+    Kafka deleted before they were read, by the operator's leave.
+    """
+
+    ranges: Mapping[int, tuple[int, int]]
+    rows: int
+    rejected: int
+    holes: Spans = field(default_factory=dict)
+    gaps: Spans = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """The state of a live table as of one commit.
+
+    Attributes:
+        sequence: number of the commit among those of this project, ascending by one.
+        epoch: number of the owner; each writer that takes the table over has a higher one.
+        owner: the owner's name, as a person would look for it.
+        topic: the topic, and
+        topic_id: its UUID; a topic made anew under the same name has another.
+        starts: the first offset that the table ever answered for, by partition.
+        positions: the next offset: everything below it is a row, a rejected record, in a hole or lost by leave.
+        removed: below it rows were removed, since complete windows hold them; absent where none were.
+        kind: what the commit did.
+        batch: the micro-batch of an ``append``.
+        details: what only one table has, as plain JSON values.
+    """
+
+    sequence: int
+    epoch: int
+    owner: str
+    topic: str
+    topic_id: str
+    starts: Offsets = field(default_factory=dict)
+    positions: Offsets = field(default_factory=dict)
+    removed: Offsets = field(default_factory=dict)
+    kind: Kind = "take_over"
+    batch: LiveBatch | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def held(self) -> dict[int, tuple[int, int]]:
+        """The offsets whose rows the table holds now, half-open, by partition."""
+        firsts = {p: max(start, self.removed.get(p, start)) for p, start in self.starts.items()}
+        return {p: (first, self.positions[p]) for p, first in firsts.items() if first < self.positions[p]}
+
+    def followed_by(self, kind: Kind, **changes: Any) -> LiveState:
+        """The state after a commit of ``kind``; what ``changes`` does not name stays as it is."""
+        return replace(self, **{"sequence": self.sequence + 1, "kind": kind, "batch": None, **changes})
+
+    def to_json(self) -> str:
+        """The text kept in the log."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> LiveState:
+        """Read back; keys of a later release are ignored. ``ValueError`` when it is not such a text."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"a commit carries no live state under {METADATA_KEY!r}: {error}") from error
