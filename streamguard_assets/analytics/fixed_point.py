@@ -53,6 +53,10 @@ class FixedPoint:
         rest = self._number(column) - self._high(column) * (LIMB / self.parts)
         return (rest * float(self.parts) + 0.5).floor().cast(nw.Int64)
 
+    def whole(self, column: str) -> nw.Expr:
+        """The number in parts, Int64; null for one that is left out. To compare: sums of ten overflow."""
+        return self.high(column) * int(LIMB) + self.low(column)
+
     def steps(self, name: str, high: nw.Expr, low: nw.Expr) -> Steps:
         """Steps from summed limbs to the columns
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 import pyarrow as pa
@@ -12,15 +12,20 @@ from pyspark.sql import SparkSession
 from streamguard_assets.analytics.analyses.analysis import Analysis
 from streamguard_assets.analytics.analyses.registry import ANALYSES, analysis
 from streamguard_assets.analytics.realtime_dashboard import REALTIME_DASHBOARD
+from streamguard_assets.analytics.security_dashboard import SECURITY_DASHBOARD
 from streamguard_assets_tests.analytics.analyses.reference import REFERENCE
 from streamguard_assets_tests.parity.comparison import assert_same_rows
+from streamguard_assets_tests.parity.events import edges
 from streamguard_assets_tests.parity.transactions import no_transactions, odd_transactions
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
 each_analysis = pytest.mark.parametrize(
-    "one", [*ANALYSES.values(), REALTIME_DASHBOARD], ids=[*ANALYSES, REALTIME_DASHBOARD.name]
+    ("one", "events"),
+    [*((one, odd_transactions) for one in (*ANALYSES.values(), REALTIME_DASHBOARD)), (SECURITY_DASHBOARD, edges)],
+    ids=[*ANALYSES, REALTIME_DASHBOARD.name, SECURITY_DASHBOARD.name],
 )
+Events = Callable[[], pl.DataFrame]
 TIME_ZONE = "spark.sql.session.timeZone"
 
 
@@ -40,8 +45,8 @@ def assert_identical(expected: pa.Table, actual: pa.Table) -> None:
 
 
 @each_analysis
-def test_an_analysis_gives_the_same_table_on_spark(spark: SparkSession, one: Analysis) -> None:
-    rows = odd_transactions()
+def test_an_analysis_gives_the_same_table_on_spark(spark: SparkSession, one: Analysis, events: Events) -> None:
+    rows = events()
 
     on_spark = one(spark.createDataFrame(rows.to_arrow())).toArrow()
 
@@ -54,9 +59,9 @@ def test_the_table_of_odd_transactions_follows_the_definitions(one: Analysis) ->
 
 
 @each_analysis
-def test_partial_results_of_both_engines_combine(spark: SparkSession, one: Analysis) -> None:
-    rows = odd_transactions()
-    first, second = rows[:100], rows[100:]
+def test_partial_results_of_both_engines_combine(spark: SparkSession, one: Analysis, events: Events) -> None:
+    rows = events()
+    first, second = rows[: len(rows) // 3], rows[len(rows) // 3 :]
 
     kept_by_spark = one.partials(spark.createDataFrame(second.to_arrow())).toArrow()
 

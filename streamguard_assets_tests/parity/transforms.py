@@ -17,7 +17,9 @@ from typing import Any
 import polars as pl
 
 from streamguard_assets import analytics
-from streamguard_assets.analytics.realtime_dashboard import REALTIME_DASHBOARD, closed, realtime_dashboard, still_open
+from streamguard_assets.analytics.realtime_dashboard import REALTIME_DASHBOARD, realtime_dashboard
+from streamguard_assets.analytics.security_dashboard import security_dashboard
+from streamguard_assets.analytics.sliding_windows import closed, still_open
 from streamguard_assets.analytics.user_features.extraction import user_features
 from streamguard_assets.analytics.user_features.lookback import window_features
 from streamguard_assets.analytics.window_summary import counts_by, events_per_minute, score_histogram
@@ -54,11 +56,12 @@ TRANSFORMS: dict[str, Transform] = {
     "realtime_dashboard.realtime_dashboard": Transform(
         realtime_dashboard, {"odd_transactions": odd_transactions, "failed_transactions": failed_transactions}
     ),
-    "realtime_dashboard.still_open": Transform(
+    "security_dashboard.security_dashboard": Transform(security_dashboard, EVENT_FRAMES),
+    "sliding_windows.still_open": Transform(
         lambda partials: REALTIME_DASHBOARD.finish(still_open(partials, START)),
         {"dashboard_partials": dashboard_partials},
     ),
-    "realtime_dashboard.closed": Transform(
+    "sliding_windows.closed": Transform(
         lambda partials: REALTIME_DASHBOARD.finish(closed(partials, START)), {"dashboard_partials": dashboard_partials}
     ),
     "window_summary.events_per_minute": Transform(events_per_minute, EVENT_FRAMES),

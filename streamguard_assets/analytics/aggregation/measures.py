@@ -12,7 +12,7 @@ import narwhals as nw
 
 from streamguard_assets.analytics.fixed_point import FixedPoint, in_parts
 from streamguard_assets.analytics.instants import epoch_us
-from streamguard_assets.analytics.quotient import Steps, quotient
+from streamguard_assets.analytics.quotient import Steps, as_column, quotient
 
 Preparation = Callable[[nw.Implementation], nw.Expr]
 """A column that is made of an event's columns once, before anything is grouped; the engine is an argument because
@@ -186,6 +186,42 @@ class ExactSum(Measure):
 
     def _of(self, part: str) -> nw.Expr:
         return nw.col(self._column(part))
+
+
+@dataclass(frozen=True)
+class Max(Measure):
+    """The greatest number of a column of decimal numbers, to the nearest part of ``point``; what ``point`` does not
+    count (null, NaN, beyond its bound) is left out.
+
+    Kept as a whole number of parts, like a sum: so it is the same to the last bit on every engine, which do not agree
+    where NaN and -0 stand.
+    """
+
+    column: str
+    point: FixedPoint
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    @property
+    def prepared(self) -> Mapping[str, Preparation]:
+        return {f"{self.column}_{self.point.name}_parts_each": lambda _: self.point.whole(self.column)}
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        parts = nw.col(f"{self.column}_{self.point.name}_parts_each")
+        return (State(self._greatest, Merge.MAX, parts, f"greatest {self.column} in parts of 1/{self.point.parts}"),)
+
+    @property
+    def value(self) -> nw.Expr:
+        """Float64, exact as written where ``point`` is; null where there is none."""
+        greatest = nw.col(self._greatest)
+        return quotient(greatest, as_column(float(self.point.parts), greatest))
+
+    @property
+    def _greatest(self) -> str:
+        return f"{self.column}_{self.point.name}_max"
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,32 @@ def realtime_dashboard(rows: list[Row]) -> list[Row]:
     return ordered(made, "window_start", "category")
 
 
+def security_dashboard(rows: list[Row]) -> list[Row]:
+    five, one = timedelta(minutes=5), timedelta(minutes=1)
+    sliding = []
+    for row in rows:
+        minute = row["timestamp"].replace(second=0, microsecond=0)
+        sliding += [{**row, "start": minute - back * one} for back in range(5)]
+    made = [
+        {
+            "window_start": start,
+            "window_end": start + five,
+            "event_type": event_type,
+            "events": len(group),
+            "failed": sum(row["status"] == "failed" for row in group),
+            "blocked": sum(row["status"] == "blocked" for row in group),
+            "unique_users": distinct(group, "user"),
+            "max_threat_score": _greatest(counted(group, "threat_score", 10**9)),
+        }
+        for (start, event_type), group in grouped(sliding, "start", "event_type")
+    ]
+    return ordered(made, "window_start", "event_type")
+
+
+def _greatest(values: list[Fraction]) -> float | None:
+    return float(max(values)) if values else None
+
+
 REFERENCE: dict[str, Callable[[list[Row]], list[Row]]] = {
     each.__name__: each
     for each in (
