@@ -28,6 +28,7 @@ from streamguard_assets.settings.sections import (
     LakeCareSettings,
     LakeSettings,
     SparkSettings,
+    StreamingSettings,
 )
 from streamguard_assets.settings.streams import BUILT_IN_STREAMS, StreamSettings
 from streamguard_assets.settings.tree import Settings
@@ -54,6 +55,7 @@ __all__ = [
     "SettingsError",
     "SparkSettings",
     "StreamSettings",
+    "StreamingSettings",
     "config_file",
     "environment_variable",
     "load_settings",

@@ -128,6 +128,46 @@ class BatchSettings(Section):
     )
 
 
+class StreamingSettings(Section):
+    """The long-lived job of a stream: how it reads, commits, recovers, and what it keeps."""
+
+    trigger_ms: int = Field(1_000, ge=50, le=60_000, description="longest time that an event waits for its micro-batch")
+    max_batch_records: int = Field(
+        100_000, ge=1, le=2_000_000, description="records at which a micro-batch is committed before its time"
+    )
+    max_batch_mb: int = Field(64, ge=1, le=1_024, description="value bytes at which it is committed too, MiB")
+    start: Literal["uncovered", "earliest", "latest"] = Field(
+        "uncovered", description="where a stream begins that never ran; uncovered: behind the last complete window"
+    )
+    dashboard_interval_s: float = Field(2.0, gt=0, le=60, description="longest time between two dashboard updates")
+    live_retention_hours: float = Field(
+        24.0, ge=0, description="hours for which live rows are kept after a complete window covers them"
+    )
+    care_cron: Cron = Field("*/30 * * * *", description="when live rows are reconciled, and removed when due")
+    on_retention_gap: Literal["fail", "skip"] = Field(
+        "fail", description="when Kafka deleted what was not read yet; skip: go on, with the gap recorded"
+    )
+    on_topic_recreated: Literal["fail", "skip"] = Field(
+        "fail", description="when the topic is another one under the same name; skip: go on with it from its start"
+    )
+    on_partition_added: Literal["start", "fail"] = Field(
+        "start", description="when the topic got a partition; start: read it from its first record"
+    )
+    restarts_per_hour: int = Field(
+        10, ge=0, description="restarts of a wanted stream within an hour; more wait for its end, or for `stream start`"
+    )
+    restart_backoff_s: float = Field(
+        2.0, ge=0, description="wait before the first restart; doubled with each, to 5 min"
+    )
+    stale_after_s: float = Field(60.0, ge=5, description="age of the last sign of life at which a stream is given up")
+    patience_s: float = Field(
+        600.0, gt=0, description="how long the stream itself waits for a cluster, or a lake, that is away"
+    )
+    observation_interval_s: float = Field(60.0, ge=1, description="time between two observations in Dagster")
+    metrics_host: str = Field("127.0.0.1", description="address of the Prometheus metrics of a running stream")
+    metrics_port: int = Field(0, ge=0, le=65535, description="their port; 0: any free one, `stream status` tells it")
+
+
 class SparkSettings(Section):
     """The local Spark session, for those who choose the Spark engine."""
 

@@ -22,6 +22,7 @@ from streamguard_assets.settings.sections import (
     LakeCareSettings,
     LakeSettings,
     SparkSettings,
+    StreamingSettings,
 )
 from streamguard_assets.settings.streams import BUILT_IN_STREAMS, StreamSettings
 
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     detection: DetectionSettings = Field(default_factory=DetectionSettings)  # pyright: ignore[reportArgumentType]
     checks: CheckSettings = Field(default_factory=CheckSettings)  # pyright: ignore[reportArgumentType]
     batches: BatchSettings = Field(default_factory=BatchSettings)  # pyright: ignore[reportArgumentType]
+    streaming: StreamingSettings = Field(default_factory=StreamingSettings)  # pyright: ignore[reportArgumentType]
     spark: SparkSettings = Field(default_factory=SparkSettings)  # pyright: ignore[reportArgumentType]
     dagster: DagsterSettings = Field(default_factory=DagsterSettings)  # pyright: ignore[reportArgumentType]
     streams: dict[Name, StreamSettings] = Field(

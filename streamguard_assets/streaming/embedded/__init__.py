@@ -1,0 +1,1 @@
+"""The embedded engine: one process, librdkafka in and delta-rs out, no JVM."""

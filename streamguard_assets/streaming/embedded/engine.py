@@ -1,0 +1,132 @@
+"""The embedded engine: sessions of one stream, one after the other, until it is told to stop."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+
+from streamguard_assets.kafka.broker.errors import BrokerError
+from streamguard_assets.kafka.errors import KafkaUnavailable
+from streamguard_assets.kafka.watch import TopicFacts, topic_facts
+from streamguard_assets.lake.errors import StreamLost
+from streamguard_assets.streaming.control import Control
+from streamguard_assets.streaming.dashboard import LiveDashboard
+from streamguard_assets.streaming.embedded.opening import Opening, open_stream_tables
+from streamguard_assets.streaming.embedded.session import Session
+from streamguard_assets.streaming.embedded.store_patience import StorePatience
+from streamguard_assets.streaming.embedded.writer import BatchWriter
+from streamguard_assets.streaming.errors import Reopen
+from streamguard_assets.streaming.gaps import record_gaps
+from streamguard_assets.streaming.progress import Phase, Progress
+from streamguard_assets.streaming.steps import OnStep, nothing
+from streamguard_assets.windows.stream import Stream
+
+MAX_REOPENINGS = 5
+"""Sessions in a row that end without a commit; then something is wrong that looking anew does not mend."""
+
+
+def run_stream(
+    stream: Stream,
+    owner: str,
+    control: Control,
+    progress: Progress,
+    *,
+    now: Callable[[], datetime],
+    on_step: OnStep = nothing,
+) -> None:
+    """Keep the live tables of ``stream`` up with its topic, exactly once, until ``control`` says stop.
+
+    ``owner`` names this writer to people, and to the one who takes the stream over from it. Returns after a stop; the
+    batch in hand is committed then. A cluster or a lake that is away is waited for (``streaming.patience_s``).
+
+    Raises:
+        StreamLost: another writer has taken the stream over.
+        RetentionGap, LiveTopicRecreated, PartitionAdded: the topic is not what it was, and a person has to decide.
+        OffsetOutOfRange: the log has lost its tail.
+        StoreFault: the lake took no commit for too long, or until the stop.
+        KafkaFailure: the cluster was away for too long, or says no.
+    """
+    try:
+        _sessions(stream, owner, control, progress, now, on_step)
+    except StreamLost as lost:
+        progress.turn(Phase.LOST, str(lost))
+        raise
+    except Exception as failure:
+        progress.turn(Phase.FAILED, f"{type(failure).__name__}: {failure}")
+        raise
+    progress.turn(Phase.STOPPED, control.reason)
+
+
+def _sessions(
+    stream: Stream,
+    owner: str,
+    control: Control,
+    progress: Progress,
+    now: Callable[[], datetime],
+    on_step: OnStep,
+) -> None:
+    fruitless = 0
+    while not control.stopping:
+        commits = progress.snapshot().commits
+        try:
+            _session(stream, owner, control, progress, now, on_step)
+        except Reopen as reason:
+            fruitless = fruitless + 1 if progress.snapshot().commits == commits else 0
+            if fruitless >= MAX_REOPENINGS:
+                raise
+            progress.turn(Phase.STARTING, str(reason))
+
+
+def _session(
+    stream: Stream,
+    owner: str,
+    control: Control,
+    progress: Progress,
+    now: Callable[[], datetime],
+    on_step: OnStep,
+) -> None:
+    facts = _facts(stream, owner, control, progress)
+    if facts is None:
+        return
+    store = StorePatience(control, progress, stream.settings.streaming.patience_s, owner)
+    opening = store.until_done(lambda: open_stream_tables(stream, owner, facts, on_step))
+    with closing(opening.landing):
+        progress.note(epoch=opening.landing.epoch, positions=dict(opening.landing.positions))
+        if opening.gaps:
+            record_gaps(stream, opening.gaps, now())
+        dashboard = store.until_done(lambda: _dashboard(stream, opening, owner, now))
+        writer = BatchWriter(
+            stream, opening.landing, dashboard, control, progress, owner=owner, now=now, on_step=on_step
+        )
+        Session(stream, opening, facts, control, progress, writer, now=now, on_step=on_step).run()
+
+
+def _dashboard(stream: Stream, opening: Opening, owner: str, now: Callable[[], datetime]) -> LiveDashboard | None:
+    """The stream's dashboard, up with ``live/events``; None for a contract that none fits."""
+    events, topic_id = opening.landing.events, opening.landing.state.topic_id
+    dashboard = LiveDashboard.open(stream, events, owner, topic_id)
+    if dashboard is not None and dashboard.behind(opening.landing.positions):
+        snapshot = events.snapshot()
+        assert snapshot is not None, "live/events was taken over just now"
+        dashboard.catch_up(snapshot, now())
+    return dashboard
+
+
+def _facts(stream: Stream, owner: str, control: Control, progress: Progress) -> TopicFacts | None:
+    """The topic as it is, waited for while the cluster is away; None when a stop came first."""
+    since = time.monotonic()
+    jitter = random.Random(owner)
+    pause_s = 0.5
+    while not control.stopping:
+        try:
+            return topic_facts(stream.connection, stream.topic)
+        except (KafkaUnavailable, BrokerError) as away:
+            if time.monotonic() - since > stream.settings.streaming.patience_s:
+                raise
+            progress.turn(Phase.WAITING_FOR_KAFKA, str(away))
+        control.wait(pause_s * jitter.uniform(0.5, 1.0))
+        pause_s = min(5.0, 2 * pause_s)
+    return None

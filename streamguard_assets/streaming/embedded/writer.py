@@ -1,0 +1,166 @@
+"""The writer's side of a session: one batch after the other into the live tables, and the word of it to the world."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+
+import numpy as np
+
+from streamguard_assets.kafka.errors import KafkaUnavailable
+from streamguard_assets.kafka.tail import TopicTail
+from streamguard_assets.kafka.watch import TopicFacts, topic_facts
+from streamguard_assets.lake.live.table import LiveSnapshot
+from streamguard_assets.streaming.control import Control
+from streamguard_assets.streaming.dashboard import LiveDashboard
+from streamguard_assets.streaming.embedded.landing import LiveLanding
+from streamguard_assets.streaming.embedded.micro_batch import MicroBatch
+from streamguard_assets.streaming.embedded.store_patience import StorePatience
+from streamguard_assets.streaming.errors import Reopen
+from streamguard_assets.streaming.progress import Landed, Phase, Progress
+from streamguard_assets.streaming.steps import OnStep, Step
+from streamguard_assets.windows.stream import Stream
+
+LATENCIES_PER_BATCH = 64
+"""Records of a batch whose latency is kept; the percentiles of a minute then come from thousands."""
+
+
+class BatchWriter:
+    """Writes batches in the order in which they come. Only one thread calls ``write``."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        landing: LiveLanding,
+        dashboard: LiveDashboard | None,
+        control: Control,
+        progress: Progress,
+        *,
+        owner: str,
+        now: Callable[[], datetime],
+        on_step: OnStep,
+    ) -> None:
+        self.landing = landing
+        self._stream = stream
+        self._dashboard = dashboard
+        self._control = control
+        self._progress = progress
+        self._now = now
+        self._on_step = on_step
+        self._patience_s = stream.settings.streaming.patience_s
+        self._store = StorePatience(control, progress, self._patience_s, owner)
+        self._jitter = random.Random(owner)
+        self._oldest_s: float | None = None
+
+    def write(self, batch: MicroBatch, facts: Future[TopicFacts], tail: TopicTail) -> None:
+        """Commit ``batch`` once the topic is known to be the same still.
+
+        Raises:
+            StreamLost: another owner has the stream.
+            Reopen: the topic was recreated while the batch was read; nothing of it is committed.
+            StoreFault, KafkaUnavailable: the lake, the cluster was away for too long, or until the stop.
+        """
+        self._oldest_s = batch.oldest.timestamp() if batch.oldest else None
+        moment = self._now()
+        began = time.perf_counter()
+        staged = self._store.until_done(lambda: self.landing.stage(batch, moment))
+        self._on_step(Step.AFTER_WRITE)
+        self._refuse_other_topic(facts)
+        landed = self._store.until_done(lambda: self.landing.land(staged))
+        commit_ms = (time.perf_counter() - began) * 1000
+        self._on_step(Step.AFTER_COMMIT)
+        self._oldest_s = None
+        self._update_dashboard(batch)
+        self._on_step(Step.AFTER_DASHBOARD)
+        self._report(batch, landed, commit_ms)
+        tail.publish(landed.state.positions)
+        self._on_step(Step.AFTER_REPORT)
+
+    def is_behind(self) -> bool:
+        """Whether the dashboard waits for a commit that no further batch may bring."""
+        return self._dashboard is not None and self._dashboard.due(self._now())
+
+    def catch_up(self) -> None:
+        """Bring the dashboard up to the last batch, if it is time; for turns that have no batch."""
+        self._store.until_done(lambda: self._commit_dashboard(forced=False))
+        self._tell_dashboard()
+
+    def finish(self) -> None:
+        """Bring the derived tables up to the last batch."""
+        if self._dashboard is not None:
+            self._store.until_done(lambda: self._commit_dashboard(forced=True))
+
+    def oldest_uncommitted_s(self, in_hand_s: float | None) -> float | None:
+        """Kafka timestamp of the oldest record that is not committed, seconds since the epoch; None: there is none."""
+        return self._oldest_s if self._oldest_s is not None else in_hand_s
+
+    def _refuse_other_topic(self, facts: Future[TopicFacts]) -> None:
+        found = self._answer(facts)
+        if found.topic_id != self.landing.state.topic_id:
+            raise Reopen(f"topic {self._stream.topic!r} was recreated while a batch was read")
+
+    def _answer(self, facts: Future[TopicFacts]) -> TopicFacts:
+        """The answer, asked for again while the cluster is away: nothing is committed on a guess."""
+        since = time.monotonic()
+        pause_s = 0.5
+        try:
+            return facts.result()
+        except KafkaUnavailable as away:
+            failure = away
+        while not self._control.stopping and time.monotonic() - since < self._patience_s:
+            self._progress.turn(Phase.WAITING_FOR_KAFKA, str(failure))
+            self._control.wait(pause_s * self._jitter.uniform(0.5, 1.0))
+            pause_s = min(5.0, 2 * pause_s)
+            try:
+                return topic_facts(self._stream.connection, self._stream.topic)
+            except KafkaUnavailable as away:
+                failure = away
+        raise failure
+
+    def _update_dashboard(self, batch: MicroBatch) -> None:
+        if self._dashboard is None:
+            return
+        self._dashboard.add(batch.accepted, batch.account.ranges)
+        self._store.until_done(lambda: self._commit_dashboard(forced=False))
+        self._tell_dashboard()
+
+    def _tell_dashboard(self) -> None:
+        if (dashboard := self._dashboard) is not None:
+            self._progress.note(
+                late=dashboard.late, dashboard_rows=dashboard.state_rows, dashboard_state_bytes=dashboard.state_bytes
+            )
+
+    def _commit_dashboard(self, *, forced: bool) -> None:
+        dashboard = self._dashboard
+        moment = self._now()
+        if dashboard is not None and (forced or dashboard.due(moment)):
+            dashboard.commit(moment)
+
+    def _report(self, batch: MicroBatch, landed: LiveSnapshot, commit_ms: float) -> None:
+        at = self._now()
+        self._progress.landed(
+            Landed(
+                at=at,
+                records=batch.records,
+                events=batch.accepted.height,
+                rejected=batch.rejected.height,
+                bytes=batch.value_bytes,
+                commit_ms=commit_ms,
+                latencies_ms=_latencies_ms(batch, at),
+                version=landed.version,
+            ),
+            landed.state.positions,
+        )
+
+
+def _latencies_ms(batch: MicroBatch, at: datetime) -> tuple[float, ...]:
+    """How long a sample of the records, spread over the batch, was on its way."""
+    stamps = batch.accepted["kafka_timestamp"].drop_nulls()
+    if not stamps.len():
+        return ()
+    places = np.unique(np.linspace(0, stamps.len() - 1, LATENCIES_PER_BATCH).astype(int))
+    taken = stamps.gather(places.tolist()).dt.epoch("us").to_numpy()
+    return tuple(float(ms) for ms in at.timestamp() * 1000 - taken / 1000)

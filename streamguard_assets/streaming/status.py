@@ -1,0 +1,126 @@
+"""How a stream is, from the lake alone: what is wanted, and what its process last told. Needs no Kafka, no Dagster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from streamguard_assets.lake.location import LakeLocation
+from streamguard_assets.settings import Settings
+from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.progress import Phase
+from streamguard_assets.streaming.sign_of_life import last_sign
+from streamguard_assets.streaming.supervision import HOUR
+from streamguard_assets.streaming.wanted import Wanted, WantedTable
+
+NEVER_STARTED = "never started"
+GONE = "gone"
+"""Its process has ended without a word."""
+SILENT = "silent"
+"""Its process has not been heard, or its loop has not come round, for too long."""
+
+_PREPARING = frozenset({Phase.STARTING, Phase.STOPPING})
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """One look. ``is_live``: somebody runs the stream; ``phase`` is what it does, or how it ended."""
+
+    stream: str
+    wanted: Wanted
+    heartbeat: Heartbeat | None
+    phase: str
+    is_live: bool
+    at: datetime
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it lands events, or waits for some; a stream that is paused or that begins does not."""
+        return self.is_live and self.phase not in (Phase.PAUSED, *_PREPARING)
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of the last hour, as far as its process knew when it began."""
+        heartbeat = self.heartbeat
+        if heartbeat is None or self.at - heartbeat.snapshot.started_at > HOUR:
+            return 0
+        return heartbeat.host.restarts
+
+    @property
+    def last_error(self) -> str:
+        """Why it failed, or why the one before it did; empty when nothing did."""
+        if self.heartbeat is None:
+            return ""
+        snapshot = self.heartbeat.snapshot
+        return snapshot.reason if snapshot.phase in (Phase.FAILED, Phase.LOST) else self.heartbeat.host.last_error
+
+    def as_document(self) -> dict[str, Any]:
+        """Everything that is known, as plain values; what only a running process has is None without one."""
+        document: dict[str, Any] = {
+            "stream": self.stream,
+            "wanted": self.wanted.state.value,
+            "wanted_by": self.wanted.by,
+            "wanted_reason": self.wanted.reason,
+            "wanted_at": self.wanted.at,
+            "phase": self.phase,
+            "is_live": self.is_live,
+            "restarts": self.restarts,
+            "last_error": self.last_error,
+        }
+        return document | _told(self.heartbeat, self.is_live)
+
+
+class StatusReader:
+    """Reads the status of one stream again and again, cheaply."""
+
+    def __init__(self, settings: Settings, location: LakeLocation, stream: str) -> None:
+        self._stream = stream
+        self._stale_after = timedelta(seconds=settings.streaming.stale_after_s)
+        self._wanted = WantedTable(location, stream)
+        self._file = HeartbeatFile(location, stream)
+
+    def read(self, now: datetime) -> StreamStatus:
+        """The stream as it is at ``now``."""
+        heartbeat = last_sign(self._file, now, self._stale_after)
+        is_live = heartbeat is not None and heartbeat.is_live(now, self._stale_after)
+        return StreamStatus(self._stream, self._wanted.current(), heartbeat, _phase(heartbeat, is_live), is_live, now)
+
+
+def _phase(heartbeat: Heartbeat | None, is_live: bool) -> str:
+    if heartbeat is None:
+        return NEVER_STARTED
+    if is_live or heartbeat.is_over:
+        return heartbeat.snapshot.phase.value
+    return GONE if heartbeat.host.is_gone() else SILENT
+
+
+def _told(heartbeat: Heartbeat | None, is_live: bool) -> dict[str, Any]:
+    if heartbeat is None:
+        return {}
+    now, host = heartbeat.snapshot, heartbeat.host
+    return {
+        "reason": now.reason,
+        "owner": now.owner,
+        "run_id": host.run_id,
+        "host": host.host,
+        "pid": host.process.pid,
+        "metrics": host.metrics if is_live else None,
+        "lag_events": now.lag_events,
+        "lag_s": now.lag_s,
+        "events_per_s": now.events_per_s if is_live else 0.0,
+        "events": now.events,
+        "rejected": now.rejected,
+        "late": now.late,
+        "commits": now.commits,
+        "commit_ms_p50": now.commit_ms_p50,
+        "commit_ms_p99": now.commit_ms_p99,
+        "latency_ms_p50": now.latency_ms_p50,
+        "latency_ms_p99": now.latency_ms_p99,
+        "positions": dict(now.positions),
+        "end_offsets": dict(now.end_offsets),
+        "table_version": now.version,
+        "started_at": now.started_at,
+        "last_commit_at": now.last_commit_at,
+        "heard_at": now.at,
+    }
