@@ -115,12 +115,5 @@ class TopicTail:
 
 
 def _by_partition(messages: Sequence[Message]) -> list[tuple[int, list[Message]]]:
-    # Stable by partition: a look brings runs of several partitions in turn, and fewer, longer runs parse faster.
-    ordered = sorted(messages, key=_partition)
-    return [(partition, list(run)) for partition, run in groupby(ordered, _partition)]
-
-
-def _partition(message: Message) -> int:
-    partition = message.partition()
-    assert partition is not None, "librdkafka delivers every message with its partition"
-    return partition
+    """Runs of one partition each. librdkafka hands out what it fetched of a partition at once, so runs are long."""
+    return [(partition, list(run)) for partition, run in groupby(messages, Message.partition) if partition is not None]

@@ -107,6 +107,7 @@ def host_stream(
 
     Raises:
         StreamStuckError: it was told to stop and did not leave. The fence keeps what it may still do harmless.
+        OSError: the lake does not take the first heartbeat. Later ones are tried again.
         BaseException: whatever the engine raised; else the interrupt that ended it, as if nobody had held it up.
     """
     # Imported here: whoever only looks at the code location or at a status serves no metrics.
@@ -147,7 +148,7 @@ class _HostedStream:
         self._file = HeartbeatFile(stream.location, stream.name)
         self._next_beat_s = 0.0
         self._stopping_since_s: float | None = None
-        self._complaint = ""
+        self._complaints: set[str] = set()
         self._error: BaseException | None = None
 
         def work() -> None:
@@ -160,14 +161,17 @@ class _HostedStream:
         self._worker = threading.Thread(target=work, name=f"stream-{stream.name}", daemon=True)
 
     def run(self) -> None:
+        # A stream that cannot give its first sign of life would wait for the store unheard, and be killed for it:
+        # it fails at once, with the reason, and is started again.
+        self._file.write(Heartbeat(self._progress.snapshot(), self._host))
         self._turn()
         self._worker.start()
         first = self._watched()
-        self._tell_the_end()
-        if self._error is not None:
-            raise self._error
-        if first is not None:
-            raise first
+        try:
+            self._tell_the_end()
+        finally:
+            if (failure := self._error or first) is not None:
+                raise failure
 
     def _watched(self) -> BaseException | None:
         """Wait for the loop to leave; the first exception that came up meanwhile, which has stopped it."""
@@ -205,18 +209,36 @@ class _HostedStream:
         self._next_beat_s = time.monotonic() + self._pace.beat_s
         heartbeat = Heartbeat(self._progress.snapshot(), self._host)
         try:
-            self._file.write(heartbeat)
+            self._write(heartbeat)
         except OSError as fault:
             self._complain(f"the heartbeat cannot be written: {fault}")
         else:
-            self._complaint = ""
+            self._complaints.clear()
         self._on_beat(heartbeat)
+
+    def _write(self, heartbeat: Heartbeat) -> None:
+        """Write it, unless a newer owner has: nobody must take the silence of this one for that one's."""
+        owner = self._newer_owner(heartbeat)
+        if owner is None:
+            self._file.write(heartbeat)
+        else:
+            # An idle loop would find out only with its next commit.
+            self.control.stop(f"{owner} has taken the stream over")
+
+    def _newer_owner(self, own: Heartbeat) -> str | None:
+        try:
+            found = self._file.read()
+        except ValueError:
+            return None  # no heartbeat, whatever it is: this one takes its place
+        if found is None or found.snapshot.epoch is None or own.snapshot.epoch is None:
+            return None
+        return found.snapshot.owner if found.snapshot.epoch > own.snapshot.epoch else None
 
     def _complain(self, text: str) -> None:
         # Twice a second for as long as the store is away: once is enough.
-        if text != self._complaint:
+        if text not in self._complaints:
             _LOG.warning("%s", text)
-            self._complaint = text
+            self._complaints.add(text)
 
     def _leave_in_time(self) -> None:
         if not self.control.stopping or not self._worker.is_alive():

@@ -22,7 +22,7 @@ class Step(StrEnum):
     AFTER_DASHBOARD = "after_dashboard"
     """``live/dashboard`` has taken the rows too, if its time had come."""
     AFTER_REPORT = "after_report"
-    """The progress, and the lag that Kafka's tools see, tell of it."""
+    """The progress tells of it."""
 
 
 OnStep = Callable[[Step], None]

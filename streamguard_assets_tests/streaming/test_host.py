@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +32,8 @@ QUICK = Pace(turn_s=0.02, beat_s=0.02)
 class Engine:
     """Stands in for the loop: turns until it is to stop, then takes its time for the batch in hand."""
 
-    def __init__(self, failure: BaseException | None = None, is_stuck: bool = False) -> None:
+    def __init__(self, failure: BaseException | None = None, is_stuck: bool = False, epoch: int | None = None) -> None:
+        self.epoch = epoch
         self.failure = failure
         self.is_stuck = is_stuck
         self.thread: threading.Thread | None = None
@@ -41,6 +43,7 @@ class Engine:
 
     def __call__(self, stream: Stream, owner: str, control: Control, progress: Progress, *, now: Clock) -> None:
         self.thread = threading.current_thread()
+        progress.note(epoch=self.epoch)
         while not control.stopping:
             if self.failure is not None:
                 raise self.failure
@@ -244,6 +247,46 @@ def test_a_lake_that_is_away_stops_nothing(stream: Stream, wanted: WantedTable, 
 
     host_stream(stream, Place("me"), Engine(), now=now, pace=QUICK, on_beat=on_beat)
     assert beats[-1].snapshot.phase is Phase.STOPPED
+
+
+def test_a_stream_that_cannot_give_its_first_sign_of_life_fails_with_the_reason(stream: Stream) -> None:
+    live = Path(stream.location.uri) / "security" / "live"
+    live.parent.mkdir(parents=True)
+    live.write_text("a file where the folder should be")
+    engine = Engine()
+    with pytest.raises(OSError, match=r"exists|directory"):
+        host_stream(stream, Place("me"), engine, now=now, pace=QUICK)
+    assert engine.thread is None
+
+
+def test_one_that_lost_the_stream_leaves_and_does_not_speak_for_its_new_owner(
+    stream: Stream, wanted: WantedTable
+) -> None:
+    engine = Engine(epoch=1)
+    file = HeartbeatFile(stream.location, stream.name)
+    others: list[Heartbeat] = []
+
+    def take_over(heartbeat: Heartbeat) -> None:
+        if heartbeat.snapshot.epoch == 1 and not others:
+            snapshot = replace(heartbeat.snapshot, owner="the other", epoch=2)
+            others.append(replace(heartbeat, snapshot=snapshot))
+            file.write(others[0])
+
+    host_stream(stream, Place("me"), engine, now=now, pace=QUICK, on_beat=take_over)
+    assert engine.stops == ["the other has taken the stream over"]
+    assert file.read() == others[0]
+
+
+def test_the_heartbeat_of_an_earlier_owner_is_replaced(stream: Stream, wanted: WantedTable) -> None:
+    earlier = Engine(epoch=4)
+    host_stream(stream, Place("the one before"), earlier, now=now, pace=QUICK, on_beat=stop_when_running(wanted))
+    want(wanted, WantedState.RUNNING)
+    host_stream(stream, Place("me"), Engine(epoch=5), now=now, pace=QUICK, on_beat=stop_when_running(wanted))
+    assert (beats_of(stream).snapshot.owner, beats_of(stream).snapshot.epoch) == ("me", 5)
+
+
+def stop_when_running(table: WantedTable) -> Callable[[Heartbeat], None]:
+    return on(Phase.RUNNING, lambda: want(table, WantedState.STOPPED))
 
 
 def test_its_metrics_are_where_the_heartbeat_says(stream: Stream, wanted: WantedTable) -> None:

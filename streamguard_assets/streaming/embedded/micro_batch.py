@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,6 +47,14 @@ class MicroBatch:
         return all(positions.get(p) == start for p, (start, _) in self.account.ranges.items())
 
 
+@dataclass
+class _Pending:
+    """Records of one partition that wait for their verdicts."""
+
+    messages: list[Message] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+
+
 class BatchBuilder:
     """Collects one micro-batch from ``positions`` on. Records are parsed as soon as there are enough for speed.
 
@@ -69,7 +77,7 @@ class BatchBuilder:
         self._starts = dict(positions)
         firsts = {p: self._gaps[p][1] if p in self._gaps else position for p, position in positions.items()}
         self._ways = {p: PartitionProgress(p, position, ENDLESS) for p, position in firsts.items()}
-        self._pending: dict[int, list[Message]] = {}
+        self._pending: dict[int, _Pending] = {}
         self._accepted: list[pl.DataFrame] = []
         self._rejected: list[pl.DataFrame] = []
         self._oldest_ms: int | None = None
@@ -104,7 +112,6 @@ class BatchBuilder:
         """Parse the rest, and give the batch."""
         for partition in sorted(self._pending):
             self._parse(partition, self._pending[partition])
-        self._pending.clear()
         empty = parse_records(self._contract, self._topic, 0, [], [], [], [], processed_at=self._processed_at)
         accepted = pl.concat([*self._accepted]) if self._accepted else empty.accepted
         rejected = pl.concat([*self._rejected]) if self._rejected else empty.rejected
@@ -118,26 +125,26 @@ class BatchBuilder:
         self._ways[partition].take(offsets)
         self.records += len(messages)
         self._note_age(messages[0])
-        pending = self._pending.setdefault(partition, [])
-        pending += messages
-        if len(pending) >= RECORDS_PER_CHUNK:
-            self._parse(partition, pending)
-            self._pending[partition] = []
+        pending = self._pending.setdefault(partition, _Pending())
+        pending.messages += messages
+        pending.offsets += offsets
+        if len(pending.offsets) >= RECORDS_PER_CHUNK:
+            self._parse(partition, self._pending.pop(partition))
 
     def _note_age(self, first: Message) -> None:
         stamp_ms = first.timestamp()[1]
         if stamp_ms >= 0 and (self._oldest_ms is None or stamp_ms < self._oldest_ms):
             self._oldest_ms = stamp_ms
 
-    def _parse(self, partition: int, messages: Sequence[Message]) -> None:
+    def _parse(self, partition: int, pending: _Pending) -> None:
+        messages = pending.messages
         values = list(map(Message.value, messages))
-        offsets: list[int] = list(map(Message.offset, messages))  # pyright: ignore[reportAssignmentType]
         self.value_bytes += sum(map(len, filter(None, values)))
         parsed = parse_records(
             self._contract,
             self._topic,
             partition,
-            offsets,
+            pending.offsets,
             [stamp for _, stamp in map(Message.timestamp, messages)],
             list(map(Message.key, messages)),  # pyright: ignore[reportArgumentType]
             values,
@@ -167,6 +174,10 @@ class Trigger:
     max_records: int
     max_bytes: int
     holes_s: float = field(default=5.0)
+
+    def is_worth_it(self, batch: BatchBuilder) -> bool:
+        """Whether it is large enough to be committed as soon as nothing more comes: the end of a backlog."""
+        return batch.records >= max(1, self.max_records // 10)
 
     def is_full(self, batch: BatchBuilder) -> bool:
         """Whether nothing more may be added."""

@@ -79,6 +79,7 @@ class Session:
         self._asked: Future[TopicFacts] | None = None
         self._asked_at = self._answered_at = self._taken_at = time.monotonic()
         self._batch = self._begin(positions, opening.gaps)
+        self._published: Offsets = {}
         self._apply(facts)
 
     def run(self) -> None:
@@ -121,12 +122,15 @@ class Session:
 
     def _read(self, wait_s: float) -> None:
         """Add what has come, waiting at most ``wait_s``. A batch that has begun waits a little for many at once."""
-        has_begun = self._batch.first_at is not None
-        taken = self._tail.take(min(POLL_S, wait_s), min(LINGER_S, wait_s) if has_begun else 0.0)
+        linger_s = 0.0 if self._batch.first_at is None else min(LINGER_S, wait_s)
+        is_worth_it = self._trigger.is_worth_it(self._batch)
+        taken = self._tail.take(linger_s if is_worth_it else min(POLL_S, wait_s), linger_s)
         if taken.lost:
             raise Reopen(f"topic {self._stream.topic!r} no longer has the next offset of partitions {taken.lost}")
         if not taken.is_empty:
             self._batch.add(taken)
+        elif is_worth_it and self._is_writer_free():
+            self._hand_over()
         if taken.records:
             self._taken_at = time.monotonic()
 
@@ -137,7 +141,7 @@ class Session:
         # Asked after everything was read: the answer then says of all of it that it is of the same topic.
         facts = self._ask()
         positions = self._batch.positions
-        self._written = self._thread.submit(self._writer.write, batch, facts, self._tail)
+        self._written = self._thread.submit(self._writer.write, batch, facts)
         self._batch = self._begin(positions)
 
     def _begin(self, positions: Offsets, gaps: Mapping[int, tuple[int, int]] | None = None) -> BatchBuilder:
@@ -162,6 +166,7 @@ class Session:
             self._hand_over()
             self._wait_for_writer()
         self._writer.finish()
+        self._publish()
 
     def _is_writer_free(self) -> bool:
         return self._written is None or self._written.done()
@@ -178,6 +183,14 @@ class Session:
     def _raise_failure(self) -> None:
         if self._written is not None and self._written.done():
             self._written.result()
+            self._publish()
+
+    def _publish(self) -> None:
+        """Tell the group of what is committed. From this thread: librdkafka's handle makes another one wait."""
+        positions = self._writer.landing.positions
+        if positions != self._published:
+            self._tail.publish(positions)
+            self._published = positions
 
     def _look(self, now_s: float) -> None:
         """Ask for the topic's facts now and then, and act on what came back."""

@@ -11,7 +11,6 @@ from datetime import datetime
 import numpy as np
 
 from streamguard_assets.kafka.errors import KafkaUnavailable
-from streamguard_assets.kafka.tail import TopicTail
 from streamguard_assets.kafka.watch import TopicFacts, topic_facts
 from streamguard_assets.lake.live.table import LiveSnapshot
 from streamguard_assets.streaming.control import Control
@@ -55,7 +54,7 @@ class BatchWriter:
         self._jitter = random.Random(owner)
         self._oldest_s: float | None = None
 
-    def write(self, batch: MicroBatch, facts: Future[TopicFacts], tail: TopicTail) -> None:
+    def write(self, batch: MicroBatch, facts: Future[TopicFacts]) -> None:
         """Commit ``batch`` once the topic is known to be the same still.
 
         Raises:
@@ -76,7 +75,6 @@ class BatchWriter:
         self._update_dashboard(batch)
         self._on_step(Step.AFTER_DASHBOARD)
         self._report(batch, landed, commit_ms)
-        tail.publish(landed.state.positions)
         self._on_step(Step.AFTER_REPORT)
 
     def is_behind(self) -> bool:
