@@ -33,12 +33,15 @@ class Commands(LazyGroup):
         "materialize": LazyCommand(f"{ROOM}.materialize:materialize", "Build windows now, in one run.", WINDOWS),
         "check": LazyCommand(f"{ROOM}.check:check", "Prove the windows in the lake from their tables.", WINDOWS),
         "quarantine": LazyCommand(f"{ROOM}.quarantine:app", "Rejected records: list, show, replay.", WINDOWS),
+        "stream": LazyCommand(f"{ROOM}.stream:app", "The long-lived run of a stream: start, stop, look.", START),
+        "view": LazyCommand(f"{ROOM}.view:view", "Events of a stream: windows, then live ones, each once.", LOOK),
         "batch": LazyCommand(f"{ROOM}.batch:app", "Ad-hoc offset ranges: run, follow, read, cancel.", WINDOWS),
         "sql": LazyCommand(f"{ROOM}.lake:sql", "Ask the lake in SQL.", LOOK),
         "lake": LazyCommand(f"{ROOM}.lake:app", "The Delta tables: where, history, rows as of then, care.", LOOK),
         "config": LazyCommand(f"{ROOM}.config:config", "Show every setting, its value and its origin.", SETUP),
         "kafka": LazyCommand(f"{ROOM}.kafka:app", "The local broker, and the topics of the Kafka in use.", SETUP),
         "bench": LazyCommand(f"{ROOM}.bench:app", "Measure speed and size.", SETUP),
+        "chaos": LazyCommand(f"{ROOM}.chaos:chaos", "Kill a stream for minutes, and prove every event.", SETUP),
     }
 
 

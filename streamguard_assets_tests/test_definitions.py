@@ -12,6 +12,7 @@ from dagster import AssetCheckKey, AssetKey, AssetSpec, TableColumnLineage, Tabl
 from streamguard_assets.definitions import build_defs
 from streamguard_assets.orchestration.keys import asset_key, asset_name
 from streamguard_assets.settings import Settings, environment_variable
+from streamguard_assets.streaming.checks import LIVE_CHECKS, every_check
 from streamguard_assets.windows.checks import checks_of
 from streamguard_assets.windows.graph import configured_graph
 from streamguard_assets_tests.conftest import REPOSITORY, SettingsFactory
@@ -100,9 +101,13 @@ def test_jobs_sensor_schedule_and_checks_exist_for_each_stream(brokerless_settin
         assert repository.has_job(f"{stream}_windows")
         assert repository.has_job(f"{stream}_checks")
         assert repository.has_sensor_def(f"{stream}_sensor")
+        assert repository.has_job(f"stream_{stream}")
+        assert repository.has_sensor_def(f"{stream}_supervisor")
         assert repository.has_schedule_def(f"{stream}_schedule")
+        assert repository.has_job(f"{stream}_live_care")
+        assert repository.has_schedule_def(f"{stream}_live_care_schedule")
         checks = {(asset_name(key.asset_key, stream), key.name) for key in known.asset_check_keys}
-        assert checks >= {(check.asset, check.name) for check in checks_of(graph)}
+        assert checks >= {(check.asset, check.name) for check in every_check(graph)}
 
 
 def test_a_second_stream_is_cut_by_its_own_cadence(brokerless_settings: SettingsFactory) -> None:
@@ -120,12 +125,26 @@ def test_the_windows_job_takes_every_window_asset_and_its_checks_and_the_checks_
     settings = brokerless_settings()
     definitions, graph = build_defs(settings), configured_graph(settings, stream)
     checks = {AssetCheckKey(asset_key(stream, check.asset), check.name) for check in checks_of(graph)}
+    of_live_tables = {AssetCheckKey(asset_key(stream, check.asset), check.name) for check in LIVE_CHECKS}
     layer = definitions.resolve_job_def(f"{stream}_windows").asset_layer
     assert set(layer.selected_asset_keys) == {asset_key(stream, name) for name in graph}
     assert set(layer.asset_graph.asset_check_keys) == checks
     only_checks = definitions.resolve_job_def(f"{stream}_checks").asset_layer
     assert set(only_checks.selected_asset_keys) == set()
-    assert set(only_checks.asset_graph.asset_check_keys) == checks
+    assert set(only_checks.asset_graph.asset_check_keys) == checks | of_live_tables
+
+
+def test_live_tables_are_assets_that_say_what_they_are(brokerless_settings: SettingsFactory) -> None:
+    found = specs(brokerless_settings())
+    for stream in STREAMS:
+        for name in ("live/events", "live/quarantine", "live/dashboard", "live/reconciled"):
+            spec = found[asset_key(stream, name)]
+            assert spec.description
+            assert spec.group_name == f"{stream}_live"
+            assert columns(spec)
+            assert f"{stream}.{name.replace('/', '_')}" in str(spec.metadata["sql"])
+        made_of_events = found[asset_key(stream, "live/dashboard")].deps
+        assert {dep.asset_key for dep in made_of_events} == {asset_key(stream, "live/events")}
 
 
 PROBE = """

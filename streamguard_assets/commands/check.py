@@ -10,7 +10,8 @@ from streamguard_assets.commands.exit_codes import CommandError, ExitCode
 from streamguard_assets.commands.output import CsvOption, Format, JsonOption, chosen_format, print_note, print_records
 from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.settings import load_settings
-from streamguard_assets.windows.checks import CheckResult, CheckScope, committed_windows, run_checks
+from streamguard_assets.streaming.checks import run_every_check
+from streamguard_assets.windows.checks import CheckResult, CheckScope, committed_windows
 
 
 def check(
@@ -40,7 +41,7 @@ def check(
         if not windows:
             print_note(f"{name}: no window is in the lake yet")
             continue
-        results += [(name, result) for result in run_checks(CheckScope(streamed, windows, moment))]
+        results += [(name, result) for result in run_every_check(CheckScope(streamed, windows, moment))]
     print_records(
         (
             {

@@ -10,17 +10,20 @@ import typer
 
 from streamguard_assets.analytics.analyses.registry import analysis
 from streamguard_assets.commands.demo_events import RETAIL, SECURITY, DemoStream, Trickle
+from streamguard_assets.commands.demo_streams import show_live, wait_for_newest, want_running
 from streamguard_assets.commands.exit_codes import CommandError
 from streamguard_assets.commands.machine import MachineState, StopRequest, kafka_for, machine
 from streamguard_assets.commands.materialize import materialize_windows
 from streamguard_assets.commands.output import (
     Format,
+    console,
     print_document,
     print_note,
     print_records,
     print_text,
     progress_bar,
 )
+from streamguard_assets.commands.stream_status import live_table, status_readers
 from streamguard_assets.commands.streams import now, opened, prepare_topics
 from streamguard_assets.kafka.offsets import last_stable_offsets, log_start_offsets
 from streamguard_assets.settings import Settings, load_settings
@@ -41,8 +44,9 @@ def demo(
     """Show everything on this machine: Kafka, a day of security events with planted attackers, hours of a shop's sales.
 
     Starts a real broker and the Dagster UI, fills empty topics with events of the last hours, materializes their
-    windows and prints who stood out and why, and what sold. Then it keeps going, with events trickling in and the
-    sensors building windows, until Ctrl-C. A second start finds everything as it was.
+    windows and prints who stood out and why, and what sold. Then it keeps going until Ctrl-C, with events trickling
+    in, streams that land them within a second or two, and sensors building windows. A second start finds everything as
+    it was.
 
     ```
     streamguard demo           until Ctrl-C
@@ -63,16 +67,21 @@ def demo(
             stop.raise_if_asked()
             _build(settings, stream)
             stop.raise_if_asked()
+        for stream in (security, shop):
+            want_running(stream)
         with machine(settings, servers) as (state, services):
             _show_findings(security)
             _show_sales(shop)
             _show_pages(security, shop, state, once)
             if once:
+                wait_for_newest((security, shop))
+                show_live(settings)
                 return
             with Trickle(security, SECURITY.live(seed, now())), Trickle(shop, RETAIL.live(seed, now())):
                 stop.end_in_order()
-                print_note("\nEvents trickle in, and the sensors build windows as they close. Ctrl-C ends everything.")
-                stop.wait_beside(services)
+                print_note("\nEvents trickle in; streams land them, and windows follow. Ctrl-C ends everything.\n")
+                with live_table(status_readers(settings), console) as show:
+                    stop.wait_beside(services, show)
                 print_note("ending …")
 
 

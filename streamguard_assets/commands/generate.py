@@ -54,6 +54,9 @@ FraudRateOption = Annotated[
     typer.Option(envvar="FRAUD_RATE", show_envvar=True, min=0.0, max=1.0, help="Share of fraudulent transactions."),
 ]
 
+MOST_LIVE_RATE = 500.0
+"""Events per second that a live company makes at most; its first event then comes after some ten seconds."""
+
 app = typer.Typer(help="Make realistic events, live or of the past.", no_args_is_help=True, rich_markup_mode=MARKUP)
 
 
@@ -166,6 +169,13 @@ def generate_security(
     plan, kinds = Plan.of(start, count, duration, output), _kinds(attackers)
     if users + len(kinds) == 0:
         raise typer.BadParameter("a company without users and attackers makes no events", param_hint="--users")
+    if plan.live and rate is not None and rate > MOST_LIVE_RATE:
+        raise typer.BadParameter(
+            f"a company is planned a day at a time, and at more than {MOST_LIVE_RATE:g} events per second the first "
+            "event would come minutes late. For load, use `streamguard generate transactions --unthrottled`; for "
+            "many security events, a day of the past with --start",
+            param_hint="--rate",
+        )
     activity = 1.0 if rate is None else activity_for(rate, seed, users, kinds)
     # Live, the first event must not wait for a whole day to be made.
     events = trickle(seed, plan.start, users, kinds, activity, span_hours=1.0 if plan.live else 24.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from types import FrameType
 from filelock import FileLock
 
 from streamguard_assets.commands.kafka import jar_progress
-from streamguard_assets.commands.output import print_note
+from streamguard_assets.commands.output import print_note, print_warning
 from streamguard_assets.kafka.broker.lifecycle import OwnedBroker
 from streamguard_assets.orchestration.services import DagsterServices, Pages
 from streamguard_assets.processes.identity import ProcessIdentity, read_pid_file, write_pid_file
@@ -92,7 +92,7 @@ def machine(settings: Settings, servers: str) -> Iterator[tuple[MachineState, Da
     """
     path = state_file(settings)
     try:
-        with DagsterServices(settings, lambda step: print_note(f"starting {step} …")) as services:
+        with DagsterServices(settings, lambda step: print_note(f"starting {step} …"), print_warning) as services:
             pages: Pages = services.start()
             state = MachineState(pages.dagster_url, servers, str(settings.state / "logs"))
             told = {"process": asdict(ProcessIdentity.current()), "state": asdict(state)}
@@ -161,13 +161,13 @@ class StopRequest:
         self.raise_if_asked()
         self._in_order = True
 
-    def wait_beside(self, services: DagsterServices) -> None:
-        """Return when asked to stop.
+    def wait_beside(self, services: DagsterServices, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Return when asked to stop; ``meanwhile`` is called about once a second.
 
         Raises:
-            ProcessError: a Dagster process ended by itself; names it and its log.
+            ProcessError: a Dagster process ended by itself, too often; names it and its log.
         """
         self.end_in_order()
         while not self.event.wait(WATCH_INTERVAL_S):
-            if (ended := services.ended()) is not None:
-                raise ProcessError(f"{ended.name} ended by itself with code {ended.poll()}; see {ended.log_file}")
+            services.look_after()
+            meanwhile()

@@ -212,7 +212,8 @@ def _write_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
         writer.writerow(["" if row.get(name) is None else _shown(row[name]) for name in names])
 
 
-def _write_table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+def table_of(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Records as a table for people: a column for each of ``names``, numbers to the right."""
     listed = list(rows)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
@@ -221,7 +222,11 @@ def _write_table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Non
         table.add_column(Text(harmless(name)), justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    _stdout().print(table)
+    return table
+
+
+def _write_table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    _stdout().print(table_of(names, rows))
 
 
 def _cell(value: Any) -> Text:

@@ -43,7 +43,8 @@ def up(
 ) -> None:
     """Start the local broker (unless a cluster is set), the Dagster UI, the daemon and the sensors.
 
-    They belong to this command: Ctrl-C ends them in order, and they end too when it is killed.
+    They belong to this command: Ctrl-C ends them in order, streams first, and they end too when it is killed. One that
+    ends by itself is started again. A stream that is wanted (`streamguard stream start`) goes on where it was.
 
         streamguard up             stay in the foreground
         streamguard up --detach    return when ready

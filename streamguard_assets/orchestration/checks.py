@@ -17,7 +17,8 @@ from streamguard_assets.orchestration.metadata import as_metadata
 from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.orchestration.runs import windows_of
 from streamguard_assets.settings import Settings
-from streamguard_assets.windows.checks import Check, CheckResult, CheckScope, checks_of, committed_windows
+from streamguard_assets.streaming.checks import every_check
+from streamguard_assets.windows.checks import Check, CheckResult, CheckScope, committed_windows
 from streamguard_assets.windows.graph import configured_graph
 
 MAX_SHOWN_FINDINGS = 100
@@ -25,7 +26,7 @@ MAX_SHOWN_FINDINGS = 100
 
 def stream_checks(settings: Settings, stream: str) -> list[AssetChecksDefinition]:
     """Every check of one stream. None is blocking: what must hold is enforced before the commit, this is its proof."""
-    return [_asset_check(check, stream) for check in checks_of(configured_graph(settings, stream))]
+    return [_asset_check(check, stream) for check in every_check(configured_graph(settings, stream))]
 
 
 def _asset_check(check: Check, stream: str) -> AssetChecksDefinition:

@@ -8,7 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.runs import STREAM_TAG
 from streamguard_assets.settings import Settings
-from streamguard_assets.windows.checks import checks_of
+from streamguard_assets.streaming.checks import every_check
 from streamguard_assets.windows.graph import configured_graph
 
 
@@ -38,7 +38,7 @@ def windows_job(settings: Settings, stream: str) -> UnresolvedAssetJobDefinition
 
 def checks_job(settings: Settings, stream: str) -> UnresolvedAssetJobDefinition:
     """Every check of a stream over its newest windows, with nothing materialized."""
-    checked = dict.fromkeys(check.asset for check in checks_of(configured_graph(settings, stream)))
+    checked = dict.fromkeys(check.asset for check in every_check(configured_graph(settings, stream)))
     return define_asset_job(
         checks_job_name(stream),
         selection=AssetSelection.checks_for_assets(*[asset_key(stream, name) for name in checked]),

@@ -18,10 +18,13 @@ import psutil
 import yaml
 
 from streamguard_assets.orchestration.instance import process_environment
+from streamguard_assets.orchestration.service import Service
+from streamguard_assets.orchestration.streaming.shutdown import end_streams
 from streamguard_assets.processes.owned import OwnedProcess, ProcessError
 from streamguard_assets.settings import Settings
 
 LOCATION = "streamguard"
+CODE_SERVER = "code-server"
 USUAL_PORT = 3000
 READY_TIMEOUT_S = 120.0
 """A loaded machine needs 15 s for all three; past this something is wrong and its log says what."""
@@ -37,14 +40,21 @@ class Pages:
 
 
 class DagsterServices:
-    """Code server, daemon and UI over the state folder's instance. They end with this process, whatever ends it."""
+    """Code server, daemon and UI over the state folder's instance. They end with this process, whatever ends it.
 
-    def __init__(self, settings: Settings, on_step: Callable[[str], None] = lambda step: None) -> None:
+    ``on_step`` hears what is being started, ``on_trouble`` of a service that ended by itself and is started again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_step: Callable[[str], None] = lambda step: None,
+        on_trouble: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._settings = settings
         self._on_step = on_step
-        self._logs = settings.state / "logs"
-        self._stack = ExitStack()
-        self._started: list[OwnedProcess] = []
+        self._on_trouble = on_trouble
+        self._services: list[Service] = []
 
     def start(self) -> Pages:
         """Start all three; returns once the UI answers.
@@ -57,9 +67,8 @@ class DagsterServices:
         workspace = self._write_workspace(host, code_port)
         self._on_step("code server")
         module = ["-m", "streamguard_assets.definitions"]
-        server = self._own(
-            "code-server", ["-m", "dagster", "code-server", "start", "-h", host, "-p", str(code_port), *module]
-        )
+        arguments = ["-m", "dagster", "code-server", "start", "-h", host, "-p", str(code_port), *module]
+        server = self._own(CODE_SERVER, arguments, _LostLoader())
         self._wait_until(server, lambda: _listens(server, code_port))
         self._on_step("daemon and UI")
         self._own("daemon", ["-m", "dagster._daemon", "run", "-w", str(workspace)])
@@ -75,7 +84,7 @@ class DagsterServices:
         except ProcessError:
             if wanted or ui.poll() is None:
                 raise
-            self._started.remove(ui)
+            self._services.pop().stop()
             port = free_port(host)
             second = self._own_ui(host, port, workspace)
             self._wait_until(second, lambda: _listens(second, port) and _answers(f"http://{host}:{port}/server_info"))
@@ -84,14 +93,28 @@ class DagsterServices:
     def _own_ui(self, host: str, port: int, workspace: Path) -> OwnedProcess:
         return self._own("webserver", ["-m", "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace)])
 
-    def ended(self) -> OwnedProcess | None:
-        """A process that has ended although it should run, or None."""
-        return next((process for process in self._started if process.poll() is not None), None)
+    def look_after(self) -> None:
+        """Start again what has ended by itself, when its time has come. Call it about once a second.
+
+        Raises:
+            ProcessError: a service ended too often; names it and its log.
+        """
+        for service in self._services:
+            for text in service.look_after(time.monotonic()):
+                self._on_trouble(text)
 
     def stop(self) -> None:
-        """End the processes, the last started first; runs that they started end with them."""
-        self._stack.close()
-        self._started.clear()
+        """End the processes, the last started first; runs that they started end with them.
+
+        Streams go after the daemon, which would start them again, and before the code server, whose children they are:
+        they finish the micro-batch in hand.
+        """
+        services, self._services = self._services, []
+        with ExitStack() as stack:
+            for service in services:
+                stack.callback(service.stop)
+                if service.name == CODE_SERVER:
+                    stack.callback(end_streams, self._settings, service.process.marker)
 
     def __enter__(self) -> Self:
         return self
@@ -101,17 +124,23 @@ class DagsterServices:
     ) -> None:
         self.stop()
 
-    def _own(self, name: str, arguments: list[str]) -> OwnedProcess:
-        process = OwnedProcess(
-            [sys.executable, *arguments],
-            name=name,
-            log_file=self._logs / f"{name}.log",
-            env=process_environment(self._settings),
-            grace_s=GRACE_S,
-        )
-        self._stack.enter_context(process)
-        self._started.append(process)
-        return process
+    def _own(
+        self, name: str, arguments: list[str], is_broken: Callable[[OwnedProcess], bool] = lambda process: False
+    ) -> OwnedProcess:
+        def launch() -> OwnedProcess:
+            process = OwnedProcess(
+                [sys.executable, *arguments],
+                name=name,
+                log_file=self._settings.state / "logs" / f"{name}.log",
+                env=process_environment(self._settings),
+                grace_s=GRACE_S,
+            )
+            process.start()
+            return process
+
+        service = Service(name, launch, is_broken)
+        self._services.append(service)
+        return service.process
 
     def _write_workspace(self, host: str, port: int) -> Path:
         path = self._settings.state / "dagster" / "workspace.yaml"
@@ -129,6 +158,27 @@ class DagsterServices:
                 raise ProcessError(f"{process.name} is not ready after {READY_TIMEOUT_S:g} s; see {process.log_file}")
             # Neither process announces that it is ready; a short probe is all there is to wait for.
             time.sleep(PROBE_INTERVAL_S)
+
+
+class _LostLoader:
+    """Whether a code server has lost the process that loads the code and starts the runs, and stands before nothing.
+
+    It starts another one only at a reload. One that never had any shows why the code does not load: that is no loss.
+    """
+
+    def __init__(self) -> None:
+        self._had_one: int | None = None
+        """Pid of the server that had one: the next one begins without."""
+
+    def __call__(self, server: OwnedProcess) -> bool:
+        pid = server.identity.pid
+        try:
+            has_one = any("grpc" in child.cmdline() for child in psutil.Process(pid).children())
+        except psutil.NoSuchProcess:  # it is ending: seen at the next look
+            return False
+        is_lost = self._had_one == pid and not has_one
+        self._had_one = pid if has_one else None
+        return is_lost
 
 
 def free_port(host: str, preferred: int = 0) -> int:

@@ -117,14 +117,17 @@ class Progress:
         """The loop has come round, and this is what it does now."""
         self.note(phase=phase, reason=reason, turn_at=self._now())
 
-    def note_lag(self, oldest_uncommitted_s: float | None) -> None:
-        """The Kafka timestamp of the oldest record in hand, seconds since the epoch; None when there is none."""
+    def note_lag(self, oldest_uncommitted_s: float | None, records_in_hand: int = 0) -> None:
+        """The Kafka timestamp of the oldest record in hand, seconds since the epoch; None when there is none.
+
+        The end of the log is asked for now and then only: records in hand may be past the one that is known.
+        """
         moment = self._now()
         lag_s = 0.0 if oldest_uncommitted_s is None else max(0.0, moment.timestamp() - oldest_uncommitted_s)
         with self._lock:
             ends, positions = self._state.end_offsets, self._state.positions
-            lag_events = sum(max(0, end - positions.get(p, end)) for p, end in ends.items())
-            self._state = replace(self._state, lag_events=lag_events, lag_s=lag_s)
+            known = sum(max(0, end - positions.get(p, end)) for p, end in ends.items())
+            self._state = replace(self._state, lag_events=max(known, records_in_hand), lag_s=lag_s)
 
     def landed(self, commit: Landed, positions: Mapping[int, int]) -> None:
         """A micro-batch is committed."""

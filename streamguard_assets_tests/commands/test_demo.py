@@ -101,6 +101,10 @@ def test_it_finds_the_planted_attackers_once_and_for_all(variables: dict[str, st
     )
     assert re.search(r"^Dagster UI +http://\S+ ", out, re.MULTILINE)
     assert re.search(rf"^events +{re.escape(str(lake))}/security/events *$", out, re.MULTILINE)
+    for stream in ("security", "transactions"):  # the streams have landed the newest events, with no lag left
+        assert re.search(rf"^{stream} +(idle|running) +0 +\d+ ", out, re.MULTILINE), out
+    live = pl.read_delta(str(lake / "transactions" / "live" / "events"))
+    assert live.select("kafka_partition", "kafka_offset").is_unique().all()
     first = _events(lake)
     assert 0 < first <= int(produced.replace(",", ""))
     assert _processes_of(tmp_path) == []

@@ -230,6 +230,11 @@ class TestUsage:
         assert answer.status == 2
         assert "'phishing'; known: brute_force" in answer.stderr
 
+    def test_a_live_company_that_would_begin_minutes_late_is_refused(self, site: Site) -> None:
+        answer = site.run("generate", "security", "--rate", "2000")
+        assert answer.status == 2
+        assert "more than 500 events per second" in " ".join(answer.stderr.replace("│", " ").split())
+
     def test_a_company_of_nobody_is_refused(self, site: Site) -> None:
         assert site.run("generate", "security", "--attackers", "none", "--users", "0", "--count", "1").status == 2
 

@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 import pytest
 
 from streamguard_assets.commands.exit_codes import ExitCode
+from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.settings import environment_variable
+from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.wanted import WantedState, WantedTable
 from streamguard_assets_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.timeout(420)]
@@ -135,9 +139,8 @@ def test_up_detached_runs_everything_and_down_leaves_nothing(streamguard: Comman
         "security_schedule",
         "transactions_schedule",
     }
-    assert {"security_sensor", "transactions_sensor", "transactions_rollups_sensor", "lake_compact_schedule"} <= set(
-        found
-    )
+    sensors = {"security_sensor", "transactions_sensor", "transactions_rollups_sensor", "security_supervisor"}
+    assert sensors | {"lake_compact_schedule"} <= set(found)
     assert told["bootstrap_servers"].startswith("127.0.0.1:")
 
     status, _, error = finished(streamguard("up"))
@@ -202,13 +205,81 @@ def test_a_signal_while_it_starts_ends_it_at_once(streamguard: Command, state: P
     nothing_left(state)
 
 
-def test_when_a_part_ends_by_itself_everything_ends_and_its_log_is_named(streamguard: Command, state: Path) -> None:
+def the_process(state: Path, *words: str) -> psutil.Process | None:
+    """The one process on ``state`` with all ``words`` in its command line, not its guard; None while there is none."""
+    found = []
+    for process in running_on(state):
+        try:
+            line = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if all(word in line for word in words) and "--" not in line:
+            found.append(process)
+    return found[0] if found else None
+
+
+def test_a_part_that_is_killed_is_started_again_and_its_log_is_named(streamguard: Command, state: Path) -> None:
     process = streamguard("up")
     assert wait_until(lambda: is_ready(state) or process.poll() is not None, READY_S)
-    (daemon,) = [p for p in running_on(state) if "dagster._daemon" in p.cmdline() and "--" not in p.cmdline()]
-    daemon.kill()
+    killed = the_process(state, "dagster._daemon")
+    assert killed is not None
+    killed.kill()
+
+    def is_back() -> bool:
+        found = the_process(state, "dagster._daemon")
+        return found is not None and found.pid != killed.pid
+
+    assert wait_until(is_back, READY_S), described(state)
+    process.send_signal(signal.SIGINT)
     status, _, error = finished(process, GONE_S)
-    assert status == ExitCode.FAILED
+    assert status == 0, error
     assert "daemon ended by itself" in " ".join(error.split())
     assert "daemon.log" in "".join(error.split())
+    assert "daemon is started again" in " ".join(error.split())
     nothing_left(state)
+
+
+def test_a_stream_is_back_by_itself_after_the_code_server_and_its_run_are_killed_at_once(
+    streamguard: Command, state: Path
+) -> None:
+    status, _, error = finished(streamguard("up", "--detach"))
+    assert status == 0, error + (state / "logs" / "up.log").read_text()
+    assert finished(streamguard("stream", "start", "security", "--no-wait"))[0] == 0
+    assert finished(streamguard("produce", str(EVENTS), "--stream", "security"))[0] == 0
+    events = len(EVENTS.read_bytes().splitlines())
+    assert wait_until(lambda: reached(state) == events, READY_S, 0.2), described(state)
+    first = heartbeat_of(state)
+    server, loader = the_process(state, "code-server"), the_process(state, "api", "grpc")
+    assert server is not None
+    assert loader is not None
+    for process in (server, loader, psutil.Process(first.host.process.pid)):
+        process.kill()
+
+    def is_back() -> bool:
+        now = heartbeat_of(state)
+        return now.host.run_id != first.host.run_id and now.snapshot.phase in ("running", "idle")
+
+    assert wait_until(is_back, READY_S, 0.2), described(state)
+    assert reached(state) == events
+    assert finished(streamguard("produce", str(EVENTS), "--stream", "security"))[0] == 0
+    assert wait_until(lambda: reached(state) == 2 * events, READY_S, 0.2), heartbeat_of(state)
+
+    assert finished(streamguard("down"))[0] == 0
+    nothing_left(state)
+    last = heartbeat_of(state)
+    assert (last.snapshot.phase, last.snapshot.reason) == ("stopped", "interrupted by SIGINT")
+    rows = pl.read_delta(str(state / "lake" / "security" / "live" / "events"))
+    assert rows.select("kafka_partition", "kafka_offset").n_unique() == rows.height == 2 * events
+    assert WantedTable(LakeLocation(str(state / "lake")), "security").current().state is WantedState.RUNNING
+
+
+def heartbeat_of(state: Path) -> Heartbeat:
+    found = HeartbeatFile(LakeLocation(str(state / "lake")), "security").read()
+    assert found is not None
+    return found
+
+
+def reached(state: Path) -> int:
+    """How many offsets the stream says that it has committed."""
+    found = HeartbeatFile(LakeLocation(str(state / "lake")), "security").read()
+    return 0 if found is None else sum(found.snapshot.positions.values())

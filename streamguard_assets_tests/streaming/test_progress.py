@@ -66,6 +66,9 @@ def test_the_lag_is_counted_to_the_end_of_the_log_and_aged_by_the_oldest_record(
     progress.note_lag(START.timestamp() - 7)
     assert (progress.snapshot().lag_events, progress.snapshot().lag_s) == (10, 7.0)
 
+    progress.note_lag(START.timestamp(), records_in_hand=25)
+    assert progress.snapshot().lag_events == 25
+
     progress.note_lag(None)
     assert progress.snapshot().lag_s == 0.0
 

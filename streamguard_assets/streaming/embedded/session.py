@@ -232,7 +232,7 @@ class Session:
             return  # the cluster is away, and that is what is shown
         is_quiet = time.monotonic() - self._taken_at > QUIET_S
         self._progress.turn(Phase.IDLE if is_quiet else Phase.RUNNING)
-        self._progress.note_lag(self._writer.oldest_uncommitted_s(self._batch.oldest_s))
+        self._progress.note_lag(self._writer.oldest_uncommitted_s(self._batch.oldest_s), self._batch.records)
 
 
 def group_of(stream: Stream) -> str:
