@@ -59,6 +59,8 @@ MOVED = frozenset(
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.OFFSET_NOT_AVAILABLE,
+        # "no leaders found": a broker that has just come back does not know yet what it leads
+        KafkaError._NOENT,
     }
 )
 """Error codes of a partition that is changing its leader."""

@@ -1,7 +1,7 @@
 """A read without end: the committed records of a topic from given offsets on, as they come.
 
 Partitions are assigned and never balanced, and offsets come from the caller, so no consumer group has a say in who
-reads what. What the group sees is only told to it, for the tools that show its lag.
+reads what.
 """
 
 from __future__ import annotations
@@ -48,13 +48,11 @@ class Taken:
 class TopicTail:
     """One consumer, assigned to every partition of ``positions`` at its offset there. ``close`` it at the end."""
 
-    def __init__(self, connection: KafkaConnection, topic: str, positions: Offsets, *, group: str) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str, positions: Offsets) -> None:
         self.topic = topic
         self.last_error = LastError()
         self._connection = connection
-        # The group is only told where the stream is; see ``publish``.
-        options = {**COMMITTED, "group.id": group}
-        self._consumer: Consumer = connection.consumer(options, TAIL_FETCH, self.last_error)
+        self._consumer: Consumer = connection.consumer(COMMITTED, TAIL_FETCH, self.last_error)
         self._consumer.assign([TopicPartition(topic, p, offset) for p, offset in positions.items()])
 
     def close(self) -> None:
@@ -81,17 +79,6 @@ class TopicTail:
         if not any(map(Message.error, messages)):
             return Taken(_by_partition(messages))
         return self._with_events(messages)
-
-    def publish(self, positions: Offsets) -> None:
-        """Tell the group where the stream is, without waiting: Kafka's own tools then show its lag.
-
-        Nothing here reads it back, and a cluster that does not take it is asked again with the next batch.
-        """
-        offsets = [TopicPartition(self.topic, p, offset) for p, offset in positions.items()]
-        try:
-            self._consumer.commit(offsets=offsets, asynchronous=True)
-        except KafkaException as error:
-            self.last_error(error.args[0])
 
     def _with_events(self, messages: Sequence[Message]) -> Taken:
         records: list[Message] = []

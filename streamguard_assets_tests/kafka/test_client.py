@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from streamguard_assets.kafka.client import KafkaConnection
-from streamguard_assets.kafka.errors import KafkaMisconfigured, KafkaRefused, KafkaUnavailable
+from streamguard_assets.kafka.errors import KafkaMisconfigured, KafkaRefused, KafkaUnavailable, LeaderMoved
 from streamguard_assets.kafka.topics import list_topics
 from streamguard_assets.settings import KafkaSettings
 
@@ -107,6 +107,12 @@ def test_away_and_refused_are_told_apart(connection: KafkaConnection) -> None:
     assert isinstance(away, KafkaUnavailable)
     assert isinstance(refused, KafkaRefused)
     assert refused.code == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_a_broker_that_has_just_come_back_and_knows_no_leaders_yet_is_asked_again() -> None:
+    connection = KafkaConnection({"bootstrap.servers": NOBODY})
+
+    assert isinstance(connection.failure(KafkaError(KafkaError._NOENT), "asking"), LeaderMoved)
 
 
 def test_tuning_gives_way_to_the_user_and_correctness_does_not(kafka_settings: KafkaSettings) -> None:

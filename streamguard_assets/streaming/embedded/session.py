@@ -13,6 +13,7 @@ from datetime import datetime
 
 from streamguard_assets.contracts.offsets import Offsets
 from streamguard_assets.kafka.errors import KafkaUnavailable
+from streamguard_assets.kafka.group_offsets import GroupOffsets
 from streamguard_assets.kafka.tail import TopicTail
 from streamguard_assets.kafka.watch import TopicFacts, TopicWatch
 from streamguard_assets.lake.errors import StreamLost
@@ -71,32 +72,38 @@ class Session:
             stream.connection,
             stream.topic,
             {p: opening.gaps[p][1] if p in opening.gaps else offset for p, offset in positions.items()},
-            group=group_of(stream),
         )
+        self._group = GroupOffsets(stream.connection, stream.topic, group_of(stream))
         self._watch = TopicWatch(stream.connection, stream.topic)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream-writer")
         self._written: Future[None] | None = None
         self._asked: Future[TopicFacts] | None = None
         self._asked_at = self._answered_at = self._taken_at = time.monotonic()
         self._batch = self._begin(positions, opening.gaps)
-        self._published: Offsets = {}
         self._apply(facts)
 
     def run(self) -> None:
         """Until ``control`` says stop; the batch in hand is committed."""
         try:
-            while not self._control.stopping:
-                if self._control.paused:
-                    self._pause()
-                else:
-                    self._turn()
+            self._work()
             self._progress.turn(Phase.STOPPING, self._control.reason)
             self._finish()
+        except KafkaUnavailable:
+            # A batch that could not be confirmed is let go at a stop: it is not committed, and is read again.
+            if not self._control.stopping:
+                raise
         finally:
             # The writer may be in the middle of a commit: nobody may take the stream for ended before it is.
             self._thread.shutdown(wait=True)
             self._watch.close()
             self._tail.close()
+
+    def _work(self) -> None:
+        while not self._control.stopping:
+            if self._control.paused:
+                self._pause()
+            else:
+                self._turn()
 
     def _turn(self) -> None:
         now_s = time.monotonic()
@@ -166,7 +173,7 @@ class Session:
             self._hand_over()
             self._wait_for_writer()
         self._writer.finish()
-        self._publish()
+        self._group.tell(self._writer.landing.positions)
 
     def _is_writer_free(self) -> bool:
         return self._written is None or self._written.done()
@@ -183,14 +190,7 @@ class Session:
     def _raise_failure(self) -> None:
         if self._written is not None and self._written.done():
             self._written.result()
-            self._publish()
-
-    def _publish(self) -> None:
-        """Tell the group of what is committed. From this thread: librdkafka's handle makes another one wait."""
-        positions = self._writer.landing.positions
-        if positions != self._published:
-            self._tail.publish(positions)
-            self._published = positions
+            self._group.tell(self._writer.landing.positions)
 
     def _look(self, now_s: float) -> None:
         """Ask for the topic's facts now and then, and act on what came back."""
