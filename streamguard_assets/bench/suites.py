@@ -13,6 +13,13 @@ from streamguard_assets.bench.cases.imports import import_time
 from streamguard_assets.bench.cases.ingest import ingest_memory, ingest_speed
 from streamguard_assets.bench.cases.sample import sample_speed
 from streamguard_assets.bench.cases.sensor import sensor_tick
+from streamguard_assets.bench.cases.streaming import (
+    stream_commits,
+    stream_drain,
+    stream_idle,
+    stream_latency,
+    stream_memory,
+)
 from streamguard_assets.bench.harness import Case
 from streamguard_assets.bench.room import Bench
 
@@ -31,4 +38,9 @@ SUITES: dict[str, Suite] = {
     "seeder": seeder_speed,
     "generator": generator_speed,
     "batch": batch_speed,
+    "stream_drain": stream_drain,
+    "stream_latency": stream_latency,
+    "stream_memory": stream_memory,
+    "stream_idle": stream_idle,
+    "stream_commits": stream_commits,
 }
