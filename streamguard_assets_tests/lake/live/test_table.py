@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from streamguard_assets.lake.care.unneeded import delete_unneeded
 from streamguard_assets.lake.errors import LakeError, StreamLost
 from streamguard_assets.lake.live.active_files import active_files
 from streamguard_assets.lake.live.table import LiveTable
@@ -192,3 +195,22 @@ def test_every_row_stands_in_the_folder_of_the_day_of_its_commit(lake: Lake) -> 
     log = Path(writer.table.uri, "_delta_log")
     newest = max(log.glob("*.json"))
     assert any("streamguard_live" in json.loads(line).get("commitInfo", {}) for line in newest.read_text().splitlines())
+
+
+def test_old_entries_of_the_log_go_and_the_state_stays(lake: Lake) -> None:
+    """A commit each second would fill the log without end."""
+    writer = lake.owned()
+    for _ in range(60):
+        writer.append(1)
+    log = Path(writer.table.uri, "_delta_log")
+    three_days_ago = time.time() - 3 * 86_400
+    for entry in sorted(log.glob("*.json"))[:45]:
+        os.utime(entry, (three_days_ago, three_days_ago))
+    before = len(list(log.glob("*.json")))
+
+    delete_unneeded(writer.table.uri, {}, retention_hours=6)
+
+    assert len(list(log.glob("*.json"))) < before - 20
+    assert lake.table().state() == writer.state
+    assert offsets_in(lake.table()) == list(range(60))
+    assert writer.append(1).state.positions == {0: 61}
