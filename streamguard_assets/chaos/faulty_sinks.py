@@ -138,14 +138,19 @@ class Sink:
 
     def land(self, batch: State, good: pl.DataFrame, bad: pl.DataFrame) -> None:
         """Put one micro-batch into the tables."""
-        self.on_step(Step.AFTER_WRITE)
+        self.pass_step(Step.AFTER_WRITE, good)
         self.commit_rows(batch, good, bad)
-        self.on_step(Step.AFTER_COMMIT)
+        self.pass_step(Step.AFTER_COMMIT, good)
 
     def commit_rows(self, batch: State, good: pl.DataFrame, bad: pl.DataFrame) -> None:
         self._rejected_state = self._quarantine.append(self._rejected_state, bad, batch)
-        self.on_step(Step.AFTER_QUARANTINE)
+        self.pass_step(Step.AFTER_QUARANTINE, good)
         self._state = self._events.append(self._state, good, batch)
+
+    def pass_step(self, step: Step, good: pl.DataFrame) -> None:
+        """Counts only with rows in hand: a kill over a batch of mere holes would lose and double nothing."""
+        if good.height:
+            self.on_step(step)
 
 
 class _OffsetsApart(Sink):

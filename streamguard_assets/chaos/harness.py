@@ -17,6 +17,7 @@ from streamguard_assets.chaos.journal import Journal
 from streamguard_assets.chaos.producers import Producers
 from streamguard_assets.chaos.room import PARTITIONS, TOPIC, Room
 from streamguard_assets.chaos.rounds import Blow, Round
+from streamguard_assets.chaos.standstill import FROZEN_S
 from streamguard_assets.chaos.verification import Verification, Verified
 from streamguard_assets.chaos.victims import Program, Victim, end_all
 
@@ -98,10 +99,8 @@ class Harness:
     def settle(self) -> Verified:
         """Stop the producers, let a last stream come to the end of the topic and stop as asked, and verify it all."""
         self._producers.finish(PATIENCE_S)
-        self._log.catch_up()
-        ends = dict(self._log.positions)
         last = self._start("settling")
-        self.wait_until(lambda: self._has_come_to(ends), f"the end of the topic, {ends}", last)
+        self._wait_for_the_end(last)
         last.ask_to_end()
         self.wait_until(lambda: last.has_ended, "the end of a stream that was asked to stop")
         if not last.has_stopped:
@@ -118,6 +117,7 @@ class Harness:
             Blow.KILL_STARTING: self._kill_starting,
             Blow.KILL_RUNNING: self._kill_running,
             Blow.KILL_BROKER: self._kill_broker,
+            Blow.FREEZE_BROKER: self._freeze_broker,
             Blow.KILL_BOTH: self._kill_both,
             Blow.FREEZE: self._freeze,
             Blow.RIVALS: self._rivals,
@@ -149,6 +149,17 @@ class Harness:
         self._room.start_broker()
         self.note_blow(blow.blow, struck_at_s)
         self._wait_for_commit(victim, "after the broker came back")
+        self._kill(victim, Blow.KILL_RUNNING)
+
+    def _freeze_broker(self, blow: Round) -> None:
+        """The stream can only wait: no connection is lost, and no answer comes. It must go on in the same life."""
+        victim = self._running(blow)
+        struck_at_s = time.monotonic()
+        with self._room.frozen_broker():
+            if victim.ends_within(FROZEN_S):
+                raise victim.unexpected_end("while the broker stood still")
+        self.note_blow(blow.blow, struck_at_s)
+        self._wait_for_the_end(victim)
         self._kill(victim, Blow.KILL_RUNNING)
 
     def _kill_both(self, blow: Round) -> None:
@@ -223,6 +234,12 @@ class Harness:
             return newest is not None and newest.version > after and newest.owner == victim.owner
 
         self.wait_until(committed, f"a commit of {victim.owner} {when}", victim)
+
+    def _wait_for_the_end(self, victim: Victim) -> None:
+        """Until ``victim`` has committed whatever can be read at this moment."""
+        self._log.catch_up()
+        ends = dict(self._log.positions)
+        self.wait_until(lambda: self._has_come_to(ends), f"the end of the topic, {ends}", victim)
 
     def wait_for_any_commit(self, when: str) -> None:
         """Until a micro-batch is committed that is not yet, whoever commits it."""

@@ -6,11 +6,15 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import psutil
+
+from streamguard_assets.chaos.standstill import standing_still
 from streamguard_assets.kafka.broker.info import running_broker
 from streamguard_assets.kafka.broker.lifecycle import start_broker, stop_broker
 from streamguard_assets.kafka.broker.ports import is_free
@@ -69,6 +73,7 @@ class Room:
         own = {
             CONFIG_VARIABLE: str(nothing),
             f"{ENV_PREFIX}STATE_DIR": str(self.folder),
+            f"{ENV_PREFIX}JVM__JAR_CACHE_DIR": str(self.settings.jar_cache),  # else what needs jars would fetch them
             f"{ENV_PREFIX}KAFKA__BOOTSTRAP_SERVERS": self.servers,
             f"{ENV_PREFIX}KAFKA__REQUEST_TIMEOUT_MS": str(self.settings.kafka.request_timeout_ms),
             f"{stream}TOPIC": TOPIC,
@@ -92,6 +97,14 @@ class Room:
         assert info is not None, "the broker was started by this room"
         os.kill(info.pid, signal.SIGKILL)
         stop_broker(self.settings, grace_s=0)  # its guard follows, and the note of it goes
+
+    @contextmanager
+    def frozen_broker(self) -> Iterator[None]:
+        """A broker that keeps its connections and answers nothing, for the block; the same one goes on after it."""
+        info = running_broker(self.folder)
+        assert info is not None, "the broker was started by this room"
+        with standing_still([psutil.Process(info.pid)]):
+            yield
 
     def stop_broker(self) -> None:
         stop_broker(self.settings, grace_s=0)

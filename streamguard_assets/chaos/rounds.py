@@ -23,14 +23,26 @@ class Blow(StrEnum):
     KILL_BROKER = "broker killed"
     KILL_BOTH = "broker and stream killed"
     FREEZE = "stream frozen, and another started"
+    FREEZE_BROKER = "broker frozen"
     RIVALS = "two streams started at once"
     KILL_DAEMON = "Dagster daemon killed"
     KILL_CODE_SERVER = "code server killed"
     KILL_RUN = "run of the stream killed"
     REBOOT = "code server and run killed together"
+    FREEZE_DAEMON = "Dagster daemon frozen"
+    FREEZE_CODE_SERVER = "code server frozen"
+    FREEZE_RUN = "run of the stream frozen for good"
 
 
-SERVICE_BLOWS = (Blow.KILL_DAEMON, Blow.KILL_CODE_SERVER, Blow.KILL_RUN, Blow.REBOOT)
+SERVICE_BLOWS = (
+    Blow.KILL_DAEMON,
+    Blow.KILL_CODE_SERVER,
+    Blow.KILL_RUN,
+    Blow.REBOOT,
+    Blow.FREEZE_DAEMON,
+    Blow.FREEZE_CODE_SERVER,
+    Blow.FREEZE_RUN,
+)
 """Those that need the Dagster services."""
 
 CYCLE: tuple[Blow, ...] = (
@@ -39,6 +51,7 @@ CYCLE: tuple[Blow, ...] = (
     Blow.FREEZE,
     Blow.RIVALS,
     Blow.KILL_BROKER,
+    Blow.FREEZE_BROKER,
     Blow.KILL_BOTH,
 )
 """The blows of one cycle beside a kill at each step. A broker needs seconds to come back, a stream about one."""

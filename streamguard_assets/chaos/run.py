@@ -15,7 +15,7 @@ from streamguard_assets.chaos.findings import PromiseBroken
 from streamguard_assets.chaos.harness import Harness
 from streamguard_assets.chaos.room import Room, room_in
 from streamguard_assets.chaos.rounds import SERVICE_BLOWS, Round, schedule
-from streamguard_assets.chaos.services import SUPERVISION, Services
+from streamguard_assets.chaos.services import SUPERVISION, Services, spared
 from streamguard_assets.chaos.victims import Program
 from streamguard_assets.settings import Settings
 
@@ -64,7 +64,7 @@ def _deal(room: Room, harness: Harness, for_s: float, seed: int, services: bool)
     if services:
         blows = schedule(seed, SERVICE_BLOWS, steps=())
         with Services(room, harness) as running:
-            harness.run(_lasting(blows, for_s * SERVICES_SHARE), deal=running.deal)
+            harness.run(spared(_lasting(blows, for_s * SERVICES_SHARE)), deal=running.deal)
 
 
 def _lasting(rounds: Iterable[Round], for_s: float) -> Iterator[Round]:

@@ -26,13 +26,14 @@ from streamguard_assets.commands.output import (
 )
 from streamguard_assets.commands.stream_care import reconcile
 from streamguard_assets.commands.stream_status import status, status_readers, status_row
-from streamguard_assets.commands.streams import now, opened
+from streamguard_assets.commands.streams import now, opened, prepare_topics
+from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.orchestration.instance import dagster_instance
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.settings import Settings, load_settings
 from streamguard_assets.streaming.progress import Phase
 from streamguard_assets.streaming.status import StreamStatus
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.wanted import Wanted, WantedState, WantedTable
 
 if TYPE_CHECKING:
     from streamguard_assets.streaming.heartbeat import Heartbeat
@@ -125,7 +126,8 @@ def resume(
 def run(stream: StreamArgument) -> None:
     """Run a stream in this terminal, without Dagster, until Ctrl-C or `stream stop`.
 
-    It is wanted running meanwhile, and is what it was before afterwards. The supervisor leaves it alone.
+    It is wanted running meanwhile, and is what it was before afterwards, unless somebody asked for something else, or
+    took the stream over. The supervisor leaves it alone. Missing topics are created on the local broker.
 
     ```
     streamguard stream run security
@@ -138,27 +140,34 @@ def run(stream: StreamArgument) -> None:
     settings = load_settings()
     streamed = opened(settings, stream)
     _refuse_a_second(settings, stream)
+    prepare_topics(settings)
     wanted = WantedTable(lake_location(settings), stream)
     before = wanted.current()
+    own: Wanted | None = None
     with _interrupts_raise(), console.status(f"{stream} begins …") as line:
 
         def on_beat(heartbeat: Heartbeat) -> None:
+            nonlocal own
             if wanted.current() == before and before.state is not WantedState.RUNNING:
-                _want(settings, stream, WantedState.RUNNING, "stream run")
+                own = _want(settings, stream, WantedState.RUNNING, "stream run")
             line.update(harmless(_one_line(heartbeat)))
 
         try:
             host_stream(streamed, Place(owner_name()), run_stream, now=now, on_beat=on_beat)
+        except StreamLost:
+            own = None  # its new owner runs by what was asked for here: taking that back would stop it
+            raise
         except KeyboardInterrupt:
             print_note(f"{stream} has stopped: what it read is committed")
         finally:
-            if before.state is not WantedState.RUNNING and wanted.current().state is WantedState.RUNNING:
+            # Only if nobody has asked for anything since, be it the same: that is a person's word, and stays.
+            if own is not None and wanted.current() == own:
                 _want(settings, stream, before.state, "stream run has ended")
 
 
-def _want(settings: Settings, stream: str, state: WantedState, reason: str) -> None:
+def _want(settings: Settings, stream: str, state: WantedState, reason: str) -> Wanted:
     settings.stream(stream)
-    WantedTable(lake_location(settings), stream).change(state, by=_person(), reason=reason, now=now())
+    return WantedTable(lake_location(settings), stream).change(state, by=_person(), reason=reason, now=now())
 
 
 def _person() -> str:
@@ -188,9 +197,9 @@ def _wait(
 
 
 def _since(found: StreamStatus, asked_at: datetime) -> str:
-    """What went wrong after ``asked_at``, in brackets; nothing when nothing did."""
+    """What went wrong after ``asked_at``, or hides it, in brackets; nothing when nothing did."""
     heartbeat = found.heartbeat
-    is_new = heartbeat is not None and heartbeat.snapshot.at > asked_at
+    is_new = heartbeat is None or heartbeat.snapshot.at > asked_at
     return f" ({found.last_error})" if is_new and found.last_error else ""
 
 

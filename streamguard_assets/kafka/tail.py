@@ -1,7 +1,7 @@
 """A read without end: the committed records of a topic from given offsets on, as they come.
 
 Partitions are assigned and never balanced, and offsets come from the caller, so no consumer group has a say in who
-reads what.
+reads what. What the group sees is only told to it, for the tools that show its lag.
 """
 
 from __future__ import annotations
@@ -48,16 +48,38 @@ class Taken:
 class TopicTail:
     """One consumer, assigned to every partition of ``positions`` at its offset there. ``close`` it at the end."""
 
-    def __init__(self, connection: KafkaConnection, topic: str, positions: Offsets) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str, positions: Offsets, *, group: str) -> None:
         self.topic = topic
         self.last_error = LastError()
         self._connection = connection
-        self._consumer: Consumer = connection.consumer(COMMITTED, TAIL_FETCH, self.last_error)
+        # The group is only told where the stream is; see ``publish``.
+        options = {**COMMITTED, "group.id": group}
+        self._consumer: Consumer | None = connection.consumer(options, TAIL_FETCH, self.last_error)
+        self._published: Offsets = {}
         self._consumer.assign([TopicPartition(topic, p, offset) for p, offset in positions.items()])
 
     def close(self) -> None:
-        """Leave the cluster; harmless when done twice."""
-        self._consumer.close()
+        """Leave the cluster; harmless when done twice.
+
+        By letting go of the client: closing it would wait for a commit of the group that is under way, for most of a
+        minute when the cluster is away, and there is no membership to give up.
+        """
+        self._consumer = None
+
+    def publish(self, positions: Offsets) -> None:
+        """Tell the group where the stream is, without waiting: Kafka's own tools then show its lag.
+
+        Nothing here reads it back. From the thread that calls ``take``: librdkafka makes any other one wait until a
+        look is over. A cluster that does not take it is told again with the next positions.
+        """
+        if positions == self._published or self._consumer is None:
+            return
+        offsets = [TopicPartition(self.topic, p, offset) for p, offset in positions.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            self.last_error(error.args[0])
+        self._published = dict(positions)
 
     def take(self, timeout_s: float, linger_s: float = 0.0) -> Taken:
         """What has come; waits at most ``timeout_s``, and only when nothing has.
@@ -67,10 +89,13 @@ class TopicTail:
         Raises ``KafkaRefused`` when the cluster says no for good, and ``KafkaMisconfigured``. A cluster that is away
         shows as nothing: librdkafka looks for it by itself, and ``last_error`` tells.
         """
+        consumer = self._consumer
+        if consumer is None:
+            raise RuntimeError(f"the read of topic {self.topic!r} was closed")
         try:
-            messages = self._consumer.consume(BATCH_RECORDS, linger_s)
+            messages = consumer.consume(BATCH_RECORDS, linger_s)
             if not messages:
-                message = self._consumer.poll(timeout_s)
+                message = consumer.poll(timeout_s)
                 messages = [] if message is None else [message]
         except KafkaException as error:
             raise self._connection.failure(error.args[0], f"reading topic {self.topic!r}", self.last_error) from error

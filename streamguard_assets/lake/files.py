@@ -100,8 +100,16 @@ class FileStore:
         target = self._folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        draft.write_bytes(content)
-        draft.replace(target)
+        try:
+            with draft.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                # A rename may reach the disk before the bytes: after a power cut the file would be there, and empty.
+                os.fsync(stream.fileno())
+            draft.replace(target)
+        except OSError:
+            draft.unlink(missing_ok=True)  # on a full disk each attempt would leave one more
+            raise
 
     def read_bytes(self, path: str) -> bytes | None:
         """The content of one file, or None when there is no such file."""

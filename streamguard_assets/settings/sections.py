@@ -148,7 +148,9 @@ class StreamingSettings(Section):
         "fail", description="when Kafka deleted what was not read yet; skip: go on, with the gap recorded"
     )
     on_topic_recreated: Literal["fail", "skip"] = Field(
-        "fail", description="when the topic is another one under the same name; skip: go on with it from its start"
+        "fail",
+        description="when the topic is another one under the same name; skip: go on with it from its start. Windows "
+        "of the old topic stay beside its live rows, which nothing compares or removes",
     )
     on_partition_added: Literal["start", "fail"] = Field(
         "start", description="when the topic got a partition; start: read it from its first record"

@@ -24,7 +24,7 @@ OFFSET = "kafka_offset"
 
 
 class TopicsDiffer(LakeError):  # noqa: N818  (it says what is so, as the lake's errors do)
-    """Live rows and windows are of two topics of the same name: the same offsets mean other events."""
+    """Live rows and windows are of two topics of the same name, and nobody said that they may stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -92,18 +92,35 @@ def pin_windows(stream: Stream) -> PinnedWindows:
     )
 
 
-def refuse_two_topics(stream: Stream, live: LiveSnapshot | None, windows: PinnedWindows) -> None:
-    """Offsets of two topics are never merged.
+def are_apart(stream: Stream, live: LiveSnapshot | None, windows: PinnedWindows) -> bool:
+    """Whether live rows and windows are of two topics, by leave of the operator: no window covers a live row then.
+
+    Equal offsets of two topics are other events, so they are never merged or compared. They stand side by side when
+    ``streaming.on_topic_recreated`` is ``skip``, and no live row has gone since windows held it.
 
     Raises:
-        TopicsDiffer: the live rows are of another topic than the ledger's windows.
+        TopicsDiffer: they are of two topics, and that is not so.
     """
     if live is None or windows.topic_id is None or live.state.topic_id == windows.topic_id:
-        return
+        return False
+    if stream.settings.streaming.on_topic_recreated == "skip" and not live.state.removed:
+        return True
     raise TopicsDiffer(
         f"the live rows of {stream.name!r} are of topic id {live.state.topic_id}, its windows of {windows.topic_id}: "
-        f"topic {stream.topic!r} was recreated, and equal offsets are other events. Read {stream.name}.events and "
-        f"{stream.name}.live_events apart, keep the old windows, and configure a new stream for the new topic"
+        f"topic {stream.topic!r} was recreated, and equal offsets are other events. {_what_to_do(stream, live)}"
+    )
+
+
+def _what_to_do(stream: Stream, live: LiveSnapshot) -> str:
+    if live.state.removed:
+        return (
+            f"Older live rows are in windows that the ledger no longer knows. Run the stream with "
+            f"streaming.on_topic_recreated set to 'skip' so that it goes over to the topic of the windows, and read "
+            f"{stream.name}.events and {stream.name}.live_events apart until then"
+        )
+    return (
+        "Set streaming.on_topic_recreated to 'skip' to keep the windows of the one and the live rows of the other side "
+        "by side, each event once. New windows need a stream of another name, configured for the same topic"
     )
 
 

@@ -6,6 +6,7 @@ Each commit is one step (``dashboard_steps``): rows, partial results and offsets
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -13,7 +14,7 @@ import polars as pl
 from streamguard_assets.analytics.analyses.analysis import Analysis
 from streamguard_assets.contracts.offsets import Offsets
 from streamguard_assets.contracts.windows import EPOCH
-from streamguard_assets.lake.errors import LakeError
+from streamguard_assets.lake.errors import LakeError, StreamLost
 from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.lake.live.table import LiveSnapshot, LiveTable, utc_day
 from streamguard_assets.lake.schema import polars_schema
@@ -27,6 +28,8 @@ from streamguard_assets.windows.stream import Stream
 
 MAX_PENDING_ROWS = 200_000
 """Events in memory at which a step is taken before its time."""
+CATCH_UP_OFFSETS = 1_000_000
+"""Offsets of one step of ``catch_up``: seconds of work, so that who waits for a sign of life sees one."""
 
 _YEAR_1_US = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
@@ -59,13 +62,13 @@ class LiveDashboard:
         self._is_sure = True
 
     @classmethod
-    def open(cls, stream: Stream, events: LiveTable, owner: str, topic_id: str) -> LiveDashboard | None:
+    def open(cls, stream: Stream, events: LiveTable, owner: str, topic_id: str, *, epoch: int) -> LiveDashboard | None:
         """Take the dashboard of ``stream`` over and go on from its last commit; None when none fits the contract.
 
-        ``events`` is the stream's table of events, taken over before by the same owner for the topic ``topic_id``. A
-        new dashboard begins with the rows that it holds. One whose definition or topic has changed begins anew where
-        the events are now: the rows that are there stay, and windows that they tell of take no more, so that no window
-        is told twice.
+        ``events`` is the stream's table of events, which ``owner`` has taken over for the topic ``topic_id`` as
+        ``epoch``. A new dashboard begins with the rows that it holds. One whose definition or topic has changed begins
+        anew where the events are now: the rows that are there stay, and windows that they tell of take no more, so that
+        no window is told twice.
 
         Raises:
             DashboardAhead: it has counted events that ``events`` does not have.
@@ -76,13 +79,13 @@ class LiveDashboard:
         if definition is None or table is None:
             return None
         truth = events.state()
+        if truth is not None and truth.epoch != epoch:
+            # A newer owner's: with its epoch the dashboard would be taken in its name, and it would be shut out.
+            raise StreamLost(events.uri, truth.owner, truth.epoch)
         if truth is None or truth.topic_id != topic_id:
             raise LakeError(f"{events.uri} was not taken over for topic {topic_id}; its dashboard comes after it")
-        standing = table.state()
-        if standing is None or standing.epoch != truth.epoch:  # equal when it is opened anew after an error
-            standing = table.take_over(owner, stream.topic, topic_id, _first_held(truth), at=truth.epoch)
         own = DashboardTable(table, definition)
-        kept = own.load(standing, truth)
+        kept = own.load(_taken(table, owner, truth), truth)
         _check_not_ahead(own.uri, kept.standing.positions, truth.positions)
         return cls(stream, definition, events, own, kept)
 
@@ -169,22 +172,32 @@ class LiveDashboard:
             return
         rows = pl.concat(self._pending).lazy() if self._pending else self._no_events()
         self._take(rows, self._reached, now, "in-memory")
+        self._is_sure = True
 
-    def catch_up(self, snapshot: LiveSnapshot, now: datetime) -> None:
-        """Count what ``snapshot`` of the events has past the last commit, as one step; nothing when it has nothing.
+    def catch_up(self, snapshot: LiveSnapshot, now: datetime, *, on_turn: Callable[[], None] = lambda: None) -> None:
+        """Count what ``snapshot`` of the events has past the last commit; nothing when it has nothing.
 
-        What waits in memory is read again. Rows that retention has taken out of the live events are read from the
-        complete windows that hold them. Raises as ``commit`` does, and ``DashboardAhead``.
+        As many steps as it takes at ``CATCH_UP_OFFSETS`` each, every one committed; ``on_turn`` is called after each.
+        A step takes the same part of each partition, so that records that arrived together are judged by about the same
+        watermark. In a partition whose part is of another time than that of the others, as in one that was added
+        lately, more events may be late than in one step. What waits in memory is read again. Rows that retention has
+        taken out of the live events are read from the complete windows that hold them. Raises as ``commit`` does, and
+        ``DashboardAhead``.
         """
         if not self._is_sure:
             # The commit that failed may have landed all the same: its answer was lost, or what comes after it failed.
             self._kept = self._table.reload(self._kept, snapshot.state)
-            self._counted, self._is_sure = dict(self._kept.standing.positions), True
+            self._counted = dict(self._kept.standing.positions)
         _check_not_ahead(self._table.uri, self._counted, snapshot.state.positions)
+        # Until all of it is counted, memory does not have what is missing: a commit after an error reads it again.
+        self._is_sure = False
         self._pending, self._pending_rows = [], 0
         self._counted = {**_first_held(snapshot.state), **self._counted}
         self._reached = {**self._counted, **snapshot.state.positions}
-        self._take(self._rows_of(snapshot), self._reached, now, "streaming")
+        for until in _cuts(self._counted, self._reached):
+            self._take(self._rows_of(snapshot, until), until, now, "streaming")
+            on_turn()
+        self._is_sure = True
 
     def _take(self, rows: pl.LazyFrame, until: Offsets, now: datetime, engine: Engine) -> None:
         ranges = _between(self._counted, until)
@@ -195,15 +208,14 @@ class LiveDashboard:
         step = StepRecord(ranges, before.state.watermark_us, result.events, result.late, result.ahead)
         self._is_sure = False
         self._kept = self._table.commit(before, result, step, utc_day(now))
-        self._is_sure = True
         self._counted = dict(until)
         self._pending, self._pending_rows = [], 0
         self._committed_at = now
         self._table.forget(before.record)
 
-    def _rows_of(self, snapshot: LiveSnapshot) -> pl.LazyFrame:
-        """The events between the last commit and the positions of ``snapshot``, wherever they are now."""
-        ranges, removed = _between(self._counted, self._reached), snapshot.state.removed
+    def _rows_of(self, snapshot: LiveSnapshot, until: Offsets) -> pl.LazyFrame:
+        """The events of ``snapshot`` between the last commit and ``until``, wherever they are now."""
+        ranges, removed = _between(self._counted, until), snapshot.state.removed
         live = {p: (max(begin, removed.get(p, begin)), end) for p, (begin, end) in ranges.items()}
         gone = {p: (begin, min(end, removed[p])) for p, (begin, end) in ranges.items() if begin < removed.get(p, 0)}
         rows = self._events.scan(snapshot.version).filter(within(as_spans(live))).select(self._columns)
@@ -215,6 +227,28 @@ class LiveDashboard:
     def _no_events(self) -> pl.LazyFrame:
         dtypes = polars_schema(self._events.schema)
         return pl.LazyFrame(schema={name: dtypes[name] for name in self._columns})
+
+
+def _taken(table: LiveTable, owner: str, truth: LiveState) -> LiveState:
+    """The state of the dashboard once ``owner`` has it at the epoch of ``truth``; opened anew, it has it already."""
+    standing = table.state()
+    if standing is not None and (standing.owner, standing.epoch) == (owner, truth.epoch):
+        return standing
+    try:
+        return table.take_over(owner, truth.topic, truth.topic_id, _first_held(truth), at=truth.epoch)
+    except StreamLost as lost:
+        if (lost.owner, lost.epoch) != (owner, truth.epoch):
+            raise
+    # The commit landed and its answer was lost: the one who has the table is the caller.
+    return _taken(table, owner, truth)
+
+
+def _cuts(begin: Offsets, end: Offsets) -> Iterator[Offsets]:
+    """Where steps from ``begin`` to ``end`` are to end, so that each has some ``CATCH_UP_OFFSETS`` at most."""
+    ranges = _between(begin, end)
+    parts = -(-sum(stop - start for start, stop in ranges.values()) // CATCH_UP_OFFSETS)
+    for part in range(1, parts + 1):
+        yield {**begin, **{p: start + (stop - start) * part // parts for p, (start, stop) in ranges.items()}}
 
 
 def _first_held(truth: LiveState) -> dict[int, int]:

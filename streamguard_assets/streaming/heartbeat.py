@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,6 +14,8 @@ from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.processes.identity import ProcessIdentity
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
 
+Warn = Callable[[str], None]
+
 BEAT_EVERY_S = 2.0
 FILE = "_heartbeat.json"
 OVER = frozenset({Phase.STOPPED, Phase.FAILED, Phase.LOST})
@@ -21,6 +24,16 @@ OVER = frozenset({Phase.STOPPED, Phase.FAILED, Phase.LOST})
 HUNG_FACTOR = 5.0
 """A loop may need long for one turn (a slow store, a large micro-batch); at so many times the bound for a silent
 process it counts as hung."""
+
+
+def plain(text: str) -> str:
+    """``text`` without the colours that delta-rs and Dagster give their errors for a terminal."""
+    if "\x1b" not in text:
+        return text
+    # Imported here: most streams have nothing to tell in colours.
+    from rich.text import Text
+
+    return Text.from_ansi(text).plain
 
 
 @dataclass(frozen=True)
@@ -62,10 +75,15 @@ class Host:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a running stream last told of itself, and who told it."""
+    """What a running stream last told of itself, and who told it; its texts are without colours."""
 
     snapshot: StreamSnapshot
     host: Host
+
+    def __post_init__(self) -> None:
+        # Here, since every text passes through: those of a running stream, and those that an older one left.
+        object.__setattr__(self, "snapshot", replace(self.snapshot, reason=plain(self.snapshot.reason)))
+        object.__setattr__(self, "host", replace(self.host, last_error=plain(self.host.last_error)))
 
     @property
     def is_over(self) -> bool:
@@ -90,7 +108,9 @@ class HeartbeatFile:
     """The file ``<lake>/<stream>/live/_heartbeat.json``."""
 
     def __init__(self, location: LakeLocation, stream: str) -> None:
-        self._store = FileStore(location.table(stream, "live"), location.storage_options)
+        folder = location.table(stream, "live")
+        self.uri = f"{folder}/{FILE}"
+        self._store = FileStore(folder, location.storage_options)
 
     def write(self, heartbeat: Heartbeat) -> None:
         """Replace it in one step. ``OSError`` when the store does not take it."""
@@ -108,5 +128,16 @@ class HeartbeatFile:
             return None
         try:
             return msgspec.json.decode(content, type=Heartbeat)
-        except msgspec.MsgspecError as error:
-            raise ValueError(f"{FILE} of the stream is not a heartbeat: {error}; delete it") from error
+        except ValueError as error:  # msgspec's own are; and broken UTF-8 within a text is one of Python's
+            raise ValueError(f"{self.uri} is not a heartbeat: {error}") from error
+
+    def read_sound(self, warn: Warn) -> Heartbeat | None:
+        """The newest; a damaged file is none, and ``warn`` is told of it. ``OSError`` when the store does not answer.
+
+        Nothing may depend on a file that one power cut can spoil: whoever runs the stream next writes it anew.
+        """
+        try:
+            return self.read()
+        except ValueError as damage:
+            warn(f"{damage}; it counts as no sign of life, and the stream's next process writes it anew")
+            return None

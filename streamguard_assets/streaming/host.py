@@ -22,7 +22,7 @@ from typing import Protocol
 from deltalake.exceptions import DeltaError
 from polars.exceptions import PolarsError
 
-from streamguard_assets.lake.errors import LakeError
+from streamguard_assets.lake.errors import LakeError, StreamLost
 from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.fingerprint import code_fingerprint
 from streamguard_assets.streaming.heartbeat import BEAT_EVERY_S, OVER, Heartbeat, HeartbeatFile, Host
@@ -108,6 +108,7 @@ def host_stream(
     Raises:
         StreamStuckError: it was told to stop and did not leave. The fence keeps what it may still do harmless.
         OSError: the lake does not take the first heartbeat. Later ones are tried again.
+        StreamLost: another owner has taken the stream over.
         BaseException: whatever the engine raised; else the interrupt that ended it, as if nobody had held it up.
     """
     # Imported here: whoever only looks at the code location or at a status serves no metrics.
@@ -150,6 +151,7 @@ class _HostedStream:
         self._stopping_since_s: float | None = None
         self._complaints: set[str] = set()
         self._error: BaseException | None = None
+        self._lost: StreamLost | None = None
 
         def work() -> None:
             try:
@@ -170,7 +172,11 @@ class _HostedStream:
         try:
             self._tell_the_end()
         finally:
-            if (failure := self._error or first) is not None:
+            failure = self._error or first
+            # Also beside an interrupt or another error: whoever called would think that it still has the stream.
+            if self._lost is not None and not isinstance(failure, StreamLost):
+                raise self._lost from failure
+            if failure is not None:
                 raise failure
 
     def _watched(self) -> BaseException | None:
@@ -218,21 +224,24 @@ class _HostedStream:
 
     def _write(self, heartbeat: Heartbeat) -> None:
         """Write it, unless a newer owner has: nobody must take the silence of this one for that one's."""
-        owner = self._newer_owner(heartbeat)
-        if owner is None:
+        newer = self._newer_owner(heartbeat)
+        if newer is None:
             self._file.write(heartbeat)
         else:
             # An idle loop would find out only with its next commit.
-            self.control.stop(f"{owner} has taken the stream over")
+            self._lost = newer
+            self.control.stop(f"{newer.owner} has taken the stream over")
 
-    def _newer_owner(self, own: Heartbeat) -> str | None:
+    def _newer_owner(self, own: Heartbeat) -> StreamLost | None:
         try:
             found = self._file.read()
         except ValueError:
             return None  # no heartbeat, whatever it is: this one takes its place
         if found is None or found.snapshot.epoch is None or own.snapshot.epoch is None:
             return None
-        return found.snapshot.owner if found.snapshot.epoch > own.snapshot.epoch else None
+        if found.snapshot.epoch <= own.snapshot.epoch:
+            return None
+        return StreamLost(self._file.uri, found.snapshot.owner, found.snapshot.epoch)
 
     def _complain(self, text: str) -> None:
         # Twice a second for as long as the store is away: once is enough.
@@ -254,10 +263,15 @@ class _HostedStream:
     def _tell_the_end(self) -> None:
         snapshot = self._progress.snapshot()
         if snapshot.phase not in OVER:
-            ended_well = self._error is None
-            reason = self.control.reason if ended_well else f"{type(self._error).__name__}: {self._error}"
-            self._progress.turn(Phase.STOPPED if ended_well else Phase.FAILED, reason)
+            self._progress.turn(*self._end())
         self._beat()
+
+    def _end(self) -> tuple[Phase, str]:
+        if self._error is not None:
+            return Phase.FAILED, f"{type(self._error).__name__}: {self._error}"
+        if self._lost is not None:
+            return Phase.LOST, str(self._lost)
+        return Phase.STOPPED, self.control.reason
 
 
 class _Interrupts:

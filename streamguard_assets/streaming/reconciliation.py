@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -26,10 +26,10 @@ from streamguard_assets.streaming.coverage import (
     PARTITION,
     CompleteWindow,
     PinnedWindows,
+    are_apart,
     common,
     pin_live,
     pin_windows,
-    refuse_two_topics,
     union,
     within,
     without,
@@ -75,10 +75,11 @@ def reconcile(
 
     A verdict stands, and is not computed again unless ``anew``, while the window is the same, both hold the same
     offsets of it, and nobody but the stream and its care has written to the live tables. What was compared is stored
-    when ``keep``. Memory holds some 100 bytes per event of one window, 400 where the two differ.
+    when ``keep``. Memory holds some 100 bytes per event of one window, 400 where the two differ. Where windows and live
+    rows are of two topics by leave (``are_apart``), there is nothing to compare, and all windows are ``apart``.
 
     Raises:
-        TopicsDiffer: the live rows are of another topic than the windows.
+        TopicsDiffer: the live rows are of another topic than the windows, and nobody gave leave.
     """
     comparer = _Comparer.pinned(stream, now)
     if comparer is None:
@@ -125,7 +126,8 @@ class _Comparer:
         if live is None:
             return None
         rejected, windows = pin_live(quarantine), pin_windows(stream)
-        refuse_two_topics(stream, live, windows)
+        if are_apart(stream, live, windows):
+            windows = replace(windows, windows={}, apart=(*windows.apart, *windows.windows))
         return cls(
             stream=stream,
             now=now,
@@ -152,6 +154,7 @@ class _Comparer:
         shared = self.shared(window)
         said = [window.commit.attempt, window.commit.content_hash, window.commit.version, shared]
         said += [_foreign_commits(self.live), _foreign_commits(self.rejected)]
+        said += [common(shared, self.lost)]
         return hashlib.blake2b(repr(said).encode(), digest_size=12).hexdigest()
 
     def verdict(self, window: CompleteWindow) -> WindowVerdict | None:

@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile, Warn
 
 ANSWER_TIMEOUT_S = 1.0
 """A process that sleeps or is stopped accepts the connection, and answers nothing."""
@@ -18,12 +18,13 @@ _START = "streamguard_stream_start_timestamp_seconds"
 _TURN = "streamguard_stream_last_turn_timestamp_seconds"
 
 
-def last_sign(file: HeartbeatFile, now: datetime, stale_after: timedelta) -> Heartbeat | None:
+def last_sign(file: HeartbeatFile, now: datetime, stale_after: timedelta, warn: Warn) -> Heartbeat | None:
     """The newest heartbeat; a stale one is brought up to date by the process' own answer, when there is one.
 
-    Raises what ``HeartbeatFile.read`` raises.
+    None when there is none, or when the file is damaged, of which ``warn`` is told. ``OSError`` when the store does
+    not answer.
     """
-    heartbeat = file.read()
+    heartbeat = file.read_sound(warn)
     if heartbeat is None or heartbeat.is_over or heartbeat.host.is_gone() or not heartbeat.is_stale(now, stale_after):
         return heartbeat
     turned_at = _answered(heartbeat)

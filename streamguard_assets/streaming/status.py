@@ -18,14 +18,20 @@ NEVER_STARTED = "never started"
 GONE = "gone"
 """Its process has ended without a word."""
 SILENT = "silent"
-"""Its process has not been heard, or its loop has not come round, for too long."""
+"""Its process has not been heard, or its loop has not come round, for too long; or what it told is damaged."""
 
 _PREPARING = frozenset({Phase.STARTING, Phase.STOPPING})
 
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """One look. ``is_live``: somebody runs the stream; ``phase`` is what it does, or how it ended."""
+    """One look.
+
+    Attributes:
+        phase: what the stream does, or how it ended.
+        is_live: whether somebody runs it.
+        damage: why its last sign of life could not be read; empty when it could, or there is none.
+    """
 
     stream: str
     wanted: Wanted
@@ -33,6 +39,7 @@ class StreamStatus:
     phase: str
     is_live: bool
     at: datetime
+    damage: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -49,9 +56,9 @@ class StreamStatus:
 
     @property
     def last_error(self) -> str:
-        """Why it failed, or why the one before it did; empty when nothing did."""
+        """Why it failed, or why the one before it did, or why nobody can tell; empty when nothing did."""
         if self.heartbeat is None:
-            return ""
+            return self.damage
         snapshot = self.heartbeat.snapshot
         return snapshot.reason if snapshot.phase in (Phase.FAILED, Phase.LOST) else self.heartbeat.host.last_error
 
@@ -82,14 +89,16 @@ class StatusReader:
 
     def read(self, now: datetime) -> StreamStatus:
         """The stream as it is at ``now``."""
-        heartbeat = last_sign(self._file, now, self._stale_after)
+        damage: list[str] = []
+        heartbeat = last_sign(self._file, now, self._stale_after, damage.append)
         is_live = heartbeat is not None and heartbeat.is_live(now, self._stale_after)
-        return StreamStatus(self._stream, self._wanted.current(), heartbeat, _phase(heartbeat, is_live), is_live, now)
+        phase = _phase(heartbeat, is_live, is_damaged=bool(damage))
+        return StreamStatus(self._stream, self._wanted.current(), heartbeat, phase, is_live, now, "".join(damage))
 
 
-def _phase(heartbeat: Heartbeat | None, is_live: bool) -> str:
+def _phase(heartbeat: Heartbeat | None, is_live: bool, is_damaged: bool) -> str:
     if heartbeat is None:
-        return NEVER_STARTED
+        return SILENT if is_damaged else NEVER_STARTED
     if is_live or heartbeat.is_over:
         return heartbeat.snapshot.phase.value
     return GONE if heartbeat.host.is_gone() else SILENT

@@ -27,10 +27,10 @@ from streamguard_assets.lake.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from streamguard_assets.lake.schema import WINDOW
 from streamguard_assets.streaming.coverage import (
     PinnedWindows,
+    are_apart,
     held_spans,
     pin_live,
     pin_windows,
-    refuse_two_topics,
     within,
     without,
 )
@@ -57,6 +57,9 @@ class EventsView:
         covered: the offsets that windows gave, as ``[start, end)`` per partition.
         live: the offsets that live rows gave. The last end of a partition is how far the view reaches.
         apart: complete windows that were left out, since the ledger does not know their offsets (its topic is another).
+        two_topics: windows and live rows are of two topics of the same name, so the same place in Kafka may be told
+            twice, of two events: ``source`` tells them apart. Rows of the old topic that no window holds are in
+            ``live/events_before_<epoch>``.
     """
 
     rows: pl.LazyFrame
@@ -65,12 +68,13 @@ class EventsView:
     covered: Spans
     live: Spans
     apart: tuple[str, ...] = ()
+    two_topics: bool = False
 
     @property
     def reached(self) -> dict[int, int]:
-        """The next offset per partition that the view does not know of."""
+        """The next offset per partition that the view does not know of; of two topics that of the live rows."""
         ends: dict[int, int] = {}
-        for spans in (self.covered, self.live):
+        for spans in (self.live,) if self.two_topics else (self.covered, self.live):
             for partition, parts in spans.items():
                 ends[partition] = max(parts[-1][1], ends.get(partition, 0))
         return ends
@@ -84,15 +88,14 @@ def read_view(stream: Stream, since: datetime | None = None, until: datetime | N
 
     Raises:
         ValueError: a bound without a time zone.
-        TopicsDiffer: the live rows are of another topic than the windows.
+        TopicsDiffer: the live rows are of another topic than the windows, and nobody gave leave (``are_apart``).
     """
     wanted = _in_time(stream, since, until)
     table = live_events(stream)
     live = pin_live(table)
     windows = pin_windows(stream)
-    refuse_two_topics(stream, live, windows)
-    covered = windows.spans
-    spans = without(held_spans(live), covered)
+    is_apart, covered = are_apart(stream, live, windows), windows.spans
+    spans = without(held_spans(live), {} if is_apart else covered)
     columns = [field.name for field in stream.contract.events_schema() if field.name != WINDOW]
     of_windows = _window_rows(stream, windows).select(*columns, pl.lit(FROM_WINDOW).alias(SOURCE))
     parts = [of_windows]
@@ -100,7 +103,8 @@ def read_view(stream: Stream, since: datetime | None = None, until: datetime | N
         newer = table.scan(live.version).filter(within(spans))
         parts.append(newer.select(*columns, pl.lit(FROM_LIVE).alias(SOURCE)))
     rows = pl.concat([part.filter(*wanted) if wanted else part for part in parts])
-    return EventsView(rows, windows.version, None if live is None else live.version, covered, spans, windows.apart)
+    version = None if live is None else live.version
+    return EventsView(rows, windows.version, version, covered, spans, windows.apart, is_apart)
 
 
 def read_quarantine(stream: Stream) -> EventsView:
@@ -112,14 +116,14 @@ def read_quarantine(stream: Stream) -> EventsView:
     the records of its replaced attempt collected; then all of it is looked up anew.
 
     Raises:
-        TopicsDiffer: the live rows are of another topic than the windows.
+        TopicsDiffer: the live rows are of another topic than the windows, and nobody gave leave (``are_apart``).
         LakeError: windows were built anew all the time; nothing was read.
     """
     for _ in range(MAX_TURNS):
         live, table = pin_live(live_events(stream)), live_quarantine(stream)
         rejected = pin_live(table)
         windows = pin_windows(stream)
-        refuse_two_topics(stream, live, windows)
+        is_apart = are_apart(stream, live, windows)
         attempts = {key: window.commit.attempt for key, window in windows.windows.items()}
         of_windows = stream.quarantine.scan(attempts)
         if _attempts_stand(stream, attempts):
@@ -127,15 +131,14 @@ def read_quarantine(stream: Stream) -> EventsView:
     else:
         raise LakeError(f"windows of {stream.name!r} were built anew while their rejected records were read; try again")
     covered = windows.spans
-    spans = without(held_spans(live), covered)
+    spans = without(held_spans(live), {} if is_apart else covered)
     columns = [field.name for field in QUARANTINE_SCHEMA if field.name not in (WINDOW, ATTEMPT)]
     parts = [of_windows.select(*columns, pl.lit(FROM_WINDOW).alias(SOURCE))]
     if rejected is not None and spans:
         rows = table.scan(rejected.version).filter(within(spans))
         parts.append(rows.select(*columns, pl.lit(FROM_LIVE).alias(SOURCE)))
-    return EventsView(
-        pl.concat(parts), windows.version, None if rejected is None else rejected.version, covered, spans, windows.apart
-    )
+    version = None if rejected is None else rejected.version
+    return EventsView(pl.concat(parts), windows.version, version, covered, spans, windows.apart, is_apart)
 
 
 def _window_rows(stream: Stream, windows: PinnedWindows) -> pl.LazyFrame:

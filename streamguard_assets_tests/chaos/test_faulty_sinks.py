@@ -58,4 +58,6 @@ def test_a_sink_without_a_fence_writes_on_beside_its_heir(make_room: RoomFactory
 
 
 def test_a_sink_that_reads_uncommitted_records_holds_aborted_ones(make_room: RoomFactory) -> None:
-    assert Promise.ABORTED in dealt(make_room, "uncommitted", [ALONE])
+    # Without a blow: settling reads the whole topic, and aborted transactions were waited for before. After a first
+    # commit at a random moment the records of an open transaction could be all that there is to find.
+    assert Promise.ABORTED in dealt(make_room, "uncommitted", [])

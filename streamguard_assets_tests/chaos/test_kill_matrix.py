@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.timeout(1_200)]
 MATRIX: Sequence[Blow] = (
     *[Blow.KILL_RUNNING] * 6,
     *[Blow.KILL_STARTING] * 3,
-    *(Blow.FREEZE, Blow.RIVALS, Blow.KILL_BROKER, Blow.KILL_BOTH),
+    *(Blow.FREEZE, Blow.RIVALS, Blow.KILL_BROKER, Blow.FREEZE_BROKER, Blow.KILL_BOTH),
 )
 LEAST_KILLS = 20
 

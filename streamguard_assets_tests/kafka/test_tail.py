@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from streamguard_assets.kafka.client import KafkaConnection
 from streamguard_assets.kafka.tail import TopicTail
@@ -23,7 +24,7 @@ def tail(connection: KafkaConnection) -> Iterator[TailFactory]:
     opened: list[TopicTail] = []
 
     def open_tail(topic: str, positions: dict[int, int]) -> TopicTail:
-        opened.append(TopicTail(connection, topic, positions))
+        opened.append(TopicTail(connection, topic, positions, group=f"group-of-{topic}"))
         return opened[-1]
 
     yield open_tail
@@ -90,6 +91,23 @@ def test_a_position_that_retention_took_is_told_as_lost(
     seen = Seen(tail(topic, {0: 3}))
     assert seen.until(lambda: bool(seen.lost))
     assert (seen.lost[0], seen.offsets) == (0, {})
+
+
+def test_kafkas_own_tools_see_where_it_is(
+    tail: TailFactory, connection: KafkaConnection, writer: LogWriter, fresh_topic: TopicFactory
+) -> None:
+    topic = fresh_topic(partitions=1)
+    writer.write(topic, range(10))
+    reading = tail(topic, {0: 0})
+
+    def published() -> int:
+        reading.take(0.05)
+        reading.publish({0: 7})
+        group = ConsumerGroupTopicPartitions(f"group-of-{topic}", [TopicPartition(topic, 0)])
+        (answer,) = connection.admin().list_consumer_group_offsets([group]).values()
+        return answer.result().topic_partitions[0].offset
+
+    assert wait_until(lambda: published() == 7, 30.0)
 
 
 def test_the_facts_of_a_topic_are_its_id_its_beginning_and_its_committed_end(

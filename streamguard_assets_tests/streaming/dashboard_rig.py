@@ -79,7 +79,7 @@ class DashboardRig:
 
     def open(self, owner: str = "one") -> LiveDashboard:
         """The same process opens the dashboard once more."""
-        found = LiveDashboard.open(self.stream, self.events, owner, self.topic_id)
+        found = LiveDashboard.open(self.stream, self.events, owner, self.topic_id, epoch=self.epoch)
         assert found is not None
         return found
 

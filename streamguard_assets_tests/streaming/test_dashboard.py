@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from deltalake.exceptions import CommitFailedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -385,15 +386,152 @@ def test_a_writer_whose_stream_has_a_newer_owner_cannot_open_the_dashboard(rig: 
         rig.open("one")
 
 
+def test_the_dashboard_is_not_taken_with_the_epoch_of_a_newer_owner(rig: DashboardRig) -> None:
+    """The newer owner has the events and comes to the dashboard only after this one."""
+    rig.own("one")
+    newer = rig.events.take_over("two", rig.stream.topic, rig.topic_id, {0: 0, 1: 0})
+
+    with pytest.raises(StreamLost, match="two has taken the stream over") as lost:
+        rig.open("one")
+
+    assert (lost.value.owner, lost.value.epoch) == ("two", newer.epoch)
+    rig.epoch = newer.epoch
+    rig.count(rig.open("two"), at(0))
+    assert rig.rows().equals(rig.whole(), null_equal=True)
+
+
+def test_the_epoch_of_another_owner_is_no_leave_to_go_on(rig: DashboardRig) -> None:
+    rig.own("one")
+
+    with pytest.raises(StreamLost, match="one has taken the stream over"):
+        rig.open("two")
+
+
+def test_opening_again_in_the_same_life_is_no_further_take_over(rig: DashboardRig) -> None:
+    rig.own("one")
+    before = rig.table.version()
+
+    rig.open("one")
+
+    assert rig.table.version() == before
+
+
+def test_a_take_over_whose_answer_was_lost_is_the_callers(rig: DashboardRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.epoch = rig.events.take_over("one", rig.stream.topic, rig.topic_id, {0: 0, 1: 0}).epoch
+    write, answers = LiveTable._write, iter([CommitFailedError("the answer was lost")])
+
+    def write_and_lose(table: LiveTable, *arguments: Any) -> None:
+        write(table, *arguments)
+        if (lost := next(answers, None)) is not None:
+            raise lost
+
+    monkeypatch.setattr(LiveTable, "_write", write_and_lose)
+    rig.count(rig.open("one"), at(0))
+
+    assert rig.rows().equals(rig.whole(), null_equal=True)
+
+
 def test_events_that_nobody_took_over_for_the_topic_are_an_error(rig: DashboardRig) -> None:
     with pytest.raises(LakeError, match="was not taken over for topic topic-1"):
-        LiveDashboard.open(rig.stream, rig.events, "one", "topic-1")
+        LiveDashboard.open(rig.stream, rig.events, "one", "topic-1", epoch=1)
 
 
 def test_a_contract_that_no_dashboard_fits_has_none(rig: DashboardRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_tables, "fitting_dashboard", lambda _: None)
 
-    assert LiveDashboard.open(rig.stream, rig.events, "one", rig.topic_id) is None
+    assert LiveDashboard.open(rig.stream, rig.events, "one", rig.topic_id, epoch=1) is None
+
+
+# Catching up in steps
+
+
+def long_absence(rig: DashboardRig) -> LiveDashboard:
+    """Two partitions got 40 offsets while nobody counted; the first has three times as many as the second."""
+    rig.own("one")
+    for minute in range(0, 30, 3):
+        rig.land(at(minute), at(minute + 1, user="bob"), rejected=1)
+        rig.land(at(minute + 2), partition=1)
+    return rig.own("two")
+
+
+def test_catching_up_takes_steps_of_bounded_size_with_a_sign_of_life_after_each(
+    rig: DashboardRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard_module, "CATCH_UP_OFFSETS", 9)
+    dashboard, snapshot = long_absence(rig), rig.events.snapshot()
+    assert snapshot is not None
+    before, turns = rig.table.version(), []
+
+    dashboard.catch_up(snapshot, NOW, on_turn=lambda: turns.append(rig.table.version()))
+
+    assert before is not None
+    assert turns == [before + n for n in range(1, 6)], "each step is a commit, and then there is a sign of life"
+    history = dashboard_history(rig.table)
+    assert history is not None
+    assert [dict(step.ranges) for step in history.steps] == [
+        {0: (6 * n, 6 * n + 6), 1: (2 * n, 2 * n + 2)} for n in range(5)
+    ]
+    assert dashboard.late == 0
+    assert rig.rows().equals(rig.whole(), null_equal=True)
+    rig.assert_as_recomputed()
+    assert rig.state_files() == [rig.record.state_file]
+
+
+def test_where_no_event_is_late_many_steps_give_what_one_gives(
+    rig: DashboardRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboard = long_absence(rig)
+
+    rig.catch_up(dashboard)
+
+    history = dashboard_history(rig.table)
+    assert history is not None
+    assert len(history.steps) == 1
+    in_one = rig.rows()
+    rig.table.store.delete_folder("")
+    monkeypatch.setattr(dashboard_module, "CATCH_UP_OFFSETS", 1)
+    rig.restarted("three")
+    assert rig.rows().equals(in_one, null_equal=True)
+    rig.assert_as_recomputed()
+
+
+class StopError(RuntimeError):
+    """Who is told of the step has had enough."""
+
+
+def test_a_catch_up_that_ends_on_its_way_is_gone_on_with_by_the_next_commit(
+    rig: DashboardRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard_module, "CATCH_UP_OFFSETS", 9)
+    dashboard, snapshot = long_absence(rig), rig.events.snapshot()
+    assert snapshot is not None
+
+    def stop() -> None:
+        raise StopError
+
+    with pytest.raises(StopError):
+        dashboard.catch_up(snapshot, NOW, on_turn=stop)
+    rig.count(dashboard, at(31))
+
+    assert dashboard.late == 0
+    assert rig.rows().equals(rig.whole(), null_equal=True)
+    rig.assert_as_recomputed()
+
+
+def test_a_catch_up_that_could_not_read_loses_nothing(rig: DashboardRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    dashboard = long_absence(rig)
+    with monkeypatch.context() as patch:
+
+        def unreadable(*_: object) -> object:
+            raise OSError("the store is away")
+
+        patch.setattr(dashboard_module, "take_step", unreadable)
+        with pytest.raises(OSError, match="the store is away"):
+            rig.catch_up(dashboard)
+
+    rig.count(dashboard, at(31))
+
+    assert rig.rows().equals(rig.whole(), null_equal=True)
 
 
 # Where it begins
@@ -417,7 +555,7 @@ def test_events_that_retention_removed_are_read_from_the_windows_that_hold_them(
     paths.build(0, 1)
     epoch = paths.begin()
     events = paths.events
-    first = LiveDashboard.open(paths.stream, events, "test", SALES_TOPIC_ID)
+    first = LiveDashboard.open(paths.stream, events, "test", SALES_TOPIC_ID, epoch=epoch)
     assert first is not None
     for index in range(3):
         paths.append(epoch, {p: end for p, (_, end) in offsets_of(index).items()}, events)

@@ -35,11 +35,50 @@ def test_it_is_read_back_as_it_was_written_and_only_the_newest(file: HeartbeatFi
     assert told["host"]["process"]["pid"] == newest.host.process.pid
 
 
-def test_something_else_in_its_place_is_told_and_not_guessed_at(file: HeartbeatFile, tmp_path: Path) -> None:
+DAMAGES = [b"", b"{}", b"[]", b"\0" * 400, b'{"snapshot": {"stream": "\xff"}}']
+
+
+@pytest.mark.parametrize("content", DAMAGES)
+def test_something_else_in_its_place_is_told_and_not_guessed_at(
+    file: HeartbeatFile, tmp_path: Path, content: bytes
+) -> None:
     file.write(beat())
-    (tmp_path / "security" / "live" / FILE).write_text("{}")
+    (tmp_path / "security" / "live" / FILE).write_bytes(content)
     with pytest.raises(ValueError, match="not a heartbeat"):
         file.read()
+
+
+@pytest.mark.parametrize("content", DAMAGES)
+def test_a_damaged_file_is_no_sign_of_life_and_is_named(file: HeartbeatFile, tmp_path: Path, content: bytes) -> None:
+    file.write(beat())
+    (tmp_path / "security" / "live" / FILE).write_bytes(content)
+    warnings: list[str] = []
+    assert file.read_sound(warnings.append) is None
+    (warning,) = warnings
+    assert warning.startswith(f"{tmp_path}/security/live/{FILE} is not a heartbeat")
+    file.write(newest := beat())
+    assert file.read_sound(warnings.append) == newest
+    assert warnings == [warning]
+
+
+def test_what_its_errors_say_is_kept_without_their_colours(file: HeartbeatFile) -> None:
+    colored = beat()
+    coloured_reason = "DeltaError: \x1b[31mError during planning\x1b[0m\n  of the \x1b[1mplan"
+    colored = replace(colored, snapshot=replace(colored.snapshot, reason=coloured_reason))
+    file.write(replace(colored, host=replace(colored.host, last_error="\x1b[38;5;9moh\x1b[m")))
+    found = file.read()
+    assert found is not None
+    assert found.snapshot.reason == "DeltaError: Error during planning\n  of the plan"
+    assert found.host.last_error == "oh"
+
+
+def test_colours_that_an_older_process_wrote_are_not_shown(file: HeartbeatFile, tmp_path: Path) -> None:
+    file.write(replace(beat(), host=replace(beat().host, last_error="OH")))
+    path = tmp_path / "security" / "live" / FILE
+    path.write_text(path.read_text().replace("OH", r"\u001b[31moh\u001b[0m"))
+    found = file.read()
+    assert found is not None
+    assert found.host.last_error == "oh"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.streaming.control import Control
@@ -265,16 +266,37 @@ def test_one_that_lost_the_stream_leaves_and_does_not_speak_for_its_new_owner(
     engine = Engine(epoch=1)
     file = HeartbeatFile(stream.location, stream.name)
     others: list[Heartbeat] = []
+    phases: list[Phase] = []
 
     def take_over(heartbeat: Heartbeat) -> None:
+        phases.append(heartbeat.snapshot.phase)
         if heartbeat.snapshot.epoch == 1 and not others:
             snapshot = replace(heartbeat.snapshot, owner="the other", epoch=2)
             others.append(replace(heartbeat, snapshot=snapshot))
             file.write(others[0])
 
-    host_stream(stream, Place("me"), engine, now=now, pace=QUICK, on_beat=take_over)
+    with pytest.raises(StreamLost, match="the other has taken the stream over") as lost:
+        host_stream(stream, Place("me"), engine, now=now, pace=QUICK, on_beat=take_over)
+    assert (lost.value.owner, lost.value.epoch) == ("the other", 2)
     assert engine.stops == ["the other has taken the stream over"]
+    assert phases[-1] is Phase.LOST
     assert file.read() == others[0]
+
+
+@pytest.mark.parametrize("end", [InterruptedByDagsterError(), RuntimeError("the disk is full")], ids=type)
+def test_one_that_ends_otherwise_and_has_lost_the_stream_meanwhile_says_so(
+    stream: Stream, wanted: WantedTable, end: BaseException
+) -> None:
+    file = HeartbeatFile(stream.location, stream.name)
+
+    def on_beat(heartbeat: Heartbeat) -> None:
+        if heartbeat.snapshot.phase is Phase.RUNNING and heartbeat.snapshot.epoch == 1:
+            file.write(replace(heartbeat, snapshot=replace(heartbeat.snapshot, owner="the other", epoch=2)))
+            raise end
+
+    with pytest.raises(StreamLost, match="the other") as lost:
+        host_stream(stream, Place("me"), Engine(epoch=1), now=now, pace=QUICK, on_beat=on_beat)
+    assert lost.value.__cause__ is end
 
 
 def test_the_heartbeat_of_an_earlier_owner_is_replaced(stream: Stream, wanted: WantedTable) -> None:

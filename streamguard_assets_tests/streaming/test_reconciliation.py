@@ -24,12 +24,14 @@ from streamguard_assets.streaming.reconciliation import Reconciliation, reconcil
 from streamguard_assets.streaming.retention import remove_covered
 from streamguard_assets.streaming.verdicts import Verdict, VerdictTable, WindowVerdict
 from streamguard_assets.windows.checks import CheckScope, checks_of, committed_windows
+from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.streaming.two_paths import (
     HOUR,
     START,
     TwoPaths,
     expected,
     offsets_of,
+    places,
     window_of,
 )
 
@@ -205,7 +207,8 @@ def test_offsets_that_kafka_had_deleted_before_the_stream_came_are_no_finding(pa
     gap = AcknowledgedGap(window_of(0), window_of(0), 0, 0, 3, "retention", "streaming.on_retention_gap", START)
     assert reconcile(paths.stream, NOW).findings
     paths.stream.gaps.acknowledge([gap])
-    assert not reconcile(paths.stream, NOW, anew=True).findings
+    assert not reconcile(paths.stream, LATER).findings, "the verdict of before rests on what was not acknowledged"
+    assert reconcile(paths.stream, LATER).compared == ()
 
 
 def test_live_rows_that_a_window_had_to_be_built_without_are_told_and_no_fault(paths: TwoPaths) -> None:
@@ -326,6 +329,23 @@ def test_of_another_topic_nothing_is_compared(paths: TwoPaths) -> None:
     paths.append(paths.begin(topic_id="topic-2"), {0: 5})
     with pytest.raises(TopicsDiffer):
         reconcile(paths.stream, NOW)
+
+
+def test_by_leave_of_the_operator_another_topic_stands_beside_the_windows(
+    brokerless_settings: SettingsFactory,
+) -> None:
+    paths = TwoPaths.of(brokerless_settings(streaming={"on_topic_recreated": "skip"}))
+    paths.close(1)
+    paths.build(0)
+    paths.append(paths.begin(topic_id="topic-2"), {0: 5})
+    before = places(paths.events.scan())
+
+    found = reconcile(paths.stream, NOW)
+
+    assert (found.verdicts, found.windows.apart) == ((), (window_of(0),))
+    removal = remove_covered(paths.stream, found, LATER)
+    assert (removal.removed, removal.kept) == ({}, ("partition 0: no complete window holds offset 0",))
+    assert places(paths.events.scan()) == before
 
 
 def scope(paths: TwoPaths) -> CheckScope:

@@ -13,7 +13,7 @@ import pytest
 
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.settings import StreamingSettings
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.heartbeat import FILE, Heartbeat, HeartbeatFile
 from streamguard_assets.streaming.metrics import served_metrics
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
 from streamguard_assets.streaming.sign_of_life import last_sign
@@ -40,8 +40,13 @@ def served(stack: ExitStack, heartbeat: Heartbeat, answer: StreamSnapshot) -> He
     return replace(heartbeat, host=replace(heartbeat.host, metrics=address))
 
 
+def sign(file: HeartbeatFile, at: datetime = NOW) -> Heartbeat | None:
+    """The last sign of life of a file that is sound."""
+    return last_sign(file, at, STALE, pytest.fail)
+
+
 def is_stale(file: HeartbeatFile, at: datetime = NOW) -> bool:
-    found = last_sign(file, at, STALE)
+    found = sign(file, at)
     assert found is not None
     return found.is_stale(at, STALE)
 
@@ -50,7 +55,7 @@ def test_a_stream_that_waits_for_its_lake_is_heard(file: HeartbeatFile, serving:
     late = beat(age_s=500)
     waiting = replace(late.snapshot, phase=Phase.WAITING_FOR_LAKE, turn_at=ago(20))
     file.write(served(serving, late, waiting))
-    found = last_sign(file, NOW, STALE)
+    found = sign(file)
     assert found is not None
     assert (found.snapshot.at, found.snapshot.turn_at) == (NOW, ago(20))
     assert not found.is_stale(NOW, STALE)
@@ -70,7 +75,7 @@ def test_another_process_at_the_same_address_is_not_believed(file: HeartbeatFile
 
 
 def test_silence_stays_silence(file: HeartbeatFile) -> None:
-    assert last_sign(file, NOW, STALE) is None
+    assert sign(file) is None
     late = beat(age_s=500)
     file.write(late)
     assert is_stale(file)
@@ -86,4 +91,12 @@ def test_nobody_is_asked_while_the_heartbeat_is_fresh_or_the_stream_is_over(file
     for heartbeat in (beat(), beat(age_s=500, phase=Phase.STOPPED)):
         nowhere = replace(heartbeat, host=replace(heartbeat.host, metrics="256.0.0.1:1"))
         file.write(nowhere)
-        assert last_sign(file, NOW, STALE) == nowhere
+        assert sign(file) == nowhere
+
+
+def test_a_damaged_heartbeat_is_none_and_is_told(file: HeartbeatFile, tmp_path: Path) -> None:
+    file.write(beat())
+    (tmp_path / "security" / "live" / FILE).write_bytes(b"")
+    warnings: list[str] = []
+    assert last_sign(file, NOW, STALE, warnings.append) is None
+    assert FILE in warnings[0]

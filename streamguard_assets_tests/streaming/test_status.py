@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from streamguard_assets.orchestration.storage import lake_location
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.heartbeat import FILE, Heartbeat, HeartbeatFile
 from streamguard_assets.streaming.progress import Phase
 from streamguard_assets.streaming.status import StatusReader, StreamStatus
 from streamguard_assets_tests.conftest import SettingsFactory
@@ -51,6 +52,19 @@ def test_its_state_in_a_word(status, heartbeat: Heartbeat | None, phase: str, is
     found = status(heartbeat)
     assert (found.phase, found.is_live, found.is_running) == (phase, is_live, is_running)
     assert found.as_document()["phase"] == phase
+
+
+def test_a_damaged_sign_of_life_is_silence_and_the_last_error_names_the_file(
+    brokerless_settings: SettingsFactory,
+) -> None:
+    settings = brokerless_settings()
+    location = lake_location(settings)
+    HeartbeatFile(location, "security").write(beat())
+    path = Path(location.uri) / "security" / "live" / FILE
+    path.write_bytes(b"")
+    found = StatusReader(settings, location, "security").read(NOW)
+    assert (found.phase, found.is_live, found.is_running, found.restarts) == ("silent", False, False, 0)
+    assert str(path) in found.as_document()["last_error"]
 
 
 def test_restarts_of_more_than_an_hour_ago_are_not_shown(status) -> None:

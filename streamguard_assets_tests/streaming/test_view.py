@@ -17,7 +17,7 @@ from streamguard_assets.streaming.coverage import TopicsDiffer, within
 from streamguard_assets.streaming.reconciliation import reconcile
 from streamguard_assets.streaming.retention import remove_covered
 from streamguard_assets.streaming.view import read_quarantine, read_view
-from streamguard_assets_tests.conftest import make_settings
+from streamguard_assets_tests.conftest import SettingsFactory, make_settings
 from streamguard_assets_tests.streaming.two_paths import (
     HOUR,
     PER_WINDOW,
@@ -123,6 +123,40 @@ def test_of_another_topic_nothing_is_merged(paths: TwoPaths) -> None:
         read_view(paths.stream)
     with pytest.raises(TopicsDiffer, match="topic-1"):
         read_quarantine(paths.stream)
+
+
+def recreated(settings: SettingsFactory) -> TwoPaths:
+    """A window of a topic, and live rows of the one that came after it by leave of the operator."""
+    paths = TwoPaths.of(settings(streaming={"on_topic_recreated": "skip"}))
+    paths.close(1)
+    paths.build(0)
+    paths.append(paths.begin(topic_id="topic-2"), {0: 25, 1: 5})
+    return paths
+
+
+def test_by_leave_of_the_operator_rows_of_two_topics_stand_side_by_side(brokerless_settings: SettingsFactory) -> None:
+    paths = recreated(brokerless_settings)
+    live = {0: (0, 25), 1: (0, 5)}
+
+    found = read_view(paths.stream)
+    assert found.two_topics
+    assert places(found.rows.filter(pl.col("source") == "window")) == expected([offsets_of(0)])
+    assert places(found.rows.filter(pl.col("source") == "live")) == expected([live])
+    assert found.reached == {0: 25, 1: 5}
+    rejected = read_quarantine(paths.stream)
+    assert rejected.two_topics
+    assert places(rejected.rows) == sorted(expected([offsets_of(0)], rejected=True) + expected([live], rejected=True))
+
+
+def test_live_rows_that_went_since_windows_of_their_own_topic_held_them_are_not_read_without_those(
+    brokerless_settings: SettingsFactory,
+) -> None:
+    paths = recreated(brokerless_settings)
+    gone = (pl.col("kafka_partition") == 0) & (pl.col("kafka_offset") < 20)
+    paths.events.drop_rows(gone, lambda state: state.followed_by("remove", removed={0: 20}))
+
+    with pytest.raises(TopicsDiffer, match="in windows that the ledger no longer knows"):
+        read_view(paths.stream)
 
 
 def test_windows_that_the_ledger_does_not_know_are_left_out_and_named(paths: TwoPaths) -> None:

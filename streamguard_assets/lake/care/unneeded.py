@@ -18,8 +18,8 @@ def delete_unneeded(
     delta-rs tells which they are; deleting them through it would leave two entries in the log, each of which takes a
     turn from a stream that commits every second and says nothing of its state. Files and folders whose names begin
     with an underscore or a dot stay, as in every vacuum. Entries of the log go that are older than the table's own
-    ``delta.logRetentionDuration`` and that a checkpoint stands for. Safe beside writers and other deleters: what is staged for a
-    commit to come is younger, and a file that is gone already is no error.
+    ``delta.logRetentionDuration`` and that a checkpoint stands for. Safe beside writers and other deleters: what is
+    staged for a commit to come is younger, and a file that is gone already is no error.
 
     Raises ``TableMissing`` when there is no table.
     """

@@ -14,11 +14,13 @@ from datetime import date
 
 import polars as pl
 
-from streamguard_assets.lake.live.active_files import LIVE_DATE, ActiveFile, active_files
+from streamguard_assets.lake.live.active_files import ActiveFile, active_files
+from streamguard_assets.lake.live.columns import as_stored, file_dtypes
 from streamguard_assets.lake.live.table import LiveTable, Replacement
-from streamguard_assets.lake.schema import polars_schema
 
 LOOK_EVERY_COMMITS = 8
+CLEAN_EVERY_LOOKS = 50
+"""Old entries of the log go every so many looks: 400 commits."""
 MERGED_FILES = 16
 """Files of like size that become one. More than one look brings, so that larger sizes have their turn too."""
 SIZE_STEP = 8
@@ -36,6 +38,7 @@ class Compactor:
         self._table = table
         self._look_every_commits = look_every_commits
         self._since = 0
+        self._looks = 0
         self._worker: ThreadPoolExecutor | None = None
         self._under_way: Future[Replacement | None] | None = None
 
@@ -66,18 +69,21 @@ class Compactor:
             self._worker.shutdown(wait=True, cancel_futures=True)
 
     def _prepare(self) -> Replacement | None:
+        self._looks += 1
+        if self._looks % CLEAN_EVERY_LOOKS == 0:
+            self._table.clean_log()
         chosen = choose(active_files(self._table.pinned()).values())
         return self._merged(chosen) if chosen else None
 
     def _merged(self, files: Sequence[ActiveFile]) -> Replacement:
-        dtypes = {name: dtype for name, dtype in polars_schema(self._table.schema).items() if name != LIVE_DATE}
+        stored = as_stored(self._table)
         paths = [file.path for file in files]
-        rows = self._table.store.scan_parquet(paths, dtypes).collect()
+        rows = stored.store.scan_parquet(paths, file_dtypes(stored)).collect()
         expected = sum(file.rows for file in files)
         if rows.height != expected:
             raise ValueError(f"the log counts {expected} rows in {len(files)} files, and they hold {rows.height}")
         rows = _in_order(rows)
-        with self._table.stager(date.fromisoformat(files[0].live_date), "compact", max(1, rows.height)) as stager:
+        with stored.stager(date.fromisoformat(files[0].live_date), "compact", max(1, rows.height)) as stager:
             stager.add(rows)
             return Replacement(frozenset(paths), tuple(stager.finish()))
 

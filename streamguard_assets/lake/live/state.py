@@ -52,6 +52,7 @@ class LiveState:
         kind: what the commit did.
         batch: the micro-batch of an ``append``.
         details: what only one table has, as plain JSON values.
+        token: drawn by each take-over: epochs begin anew when a table is deleted and made again, tokens do not repeat.
     """
 
     sequence: int
@@ -65,6 +66,7 @@ class LiveState:
     kind: Kind = "take_over"
     batch: LiveBatch | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    token: str = ""
 
     @property
     def held(self) -> dict[int, tuple[int, int]]:

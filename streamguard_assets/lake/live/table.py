@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from streamguard_assets.lake.errors import CommitContention, LakeError, StreamLo
 from streamguard_assets.lake.fence import Pause, commit_fenced, fenced_properties
 from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.live.active_files import LIVE_DATE, ActiveFile, active_files
+from streamguard_assets.lake.live.columns import as_stored, file_dtypes
 from streamguard_assets.lake.live.log import state_at, states_between
 from streamguard_assets.lake.live.state import METADATA_KEY, LiveState
 from streamguard_assets.lake.location import LakeLocation
@@ -36,12 +37,16 @@ APP_ID = "streamguard/live"
 
 CONFIGURATION = {
     "delta.checkpointInterval": "25",
-    # A commit each second: a week of entries would be half a million files. Windows keep their history for ever.
-    "delta.logRetentionDuration": "interval 1 days",
-    "delta.enableExpiredLogCleanup": "false",  # it would list the whole log with each checkpoint; the stream asks
+    # Every look at the log lists its folder: at 40,000 entries, half a day of seconds, a commit took thirty times as
+    # long. Windows keep their history for ever; these rows are only live.
+    "delta.logRetentionDuration": "interval 15 minutes",
+    "delta.enableExpiredLogCleanup": "false",  # it would look at the whole log with each checkpoint; see ``clean_log``
     # Replaced small files are named in every checkpoint for so long.
     "delta.deletedFileRetentionDuration": "interval 6 hours",
 }
+
+FORMER = "former_topics"
+"""Detail of a table whose topic was made anew: the ids that it was of, and the offsets that it had come to."""
 
 DROP_TURNS = 5
 
@@ -102,6 +107,8 @@ class LiveTable:
         self._handle = TableHandle(self.uri, self._options)
         self.store = FileStore(self.uri, self._options)
         self._known: LiveSnapshot | None = None
+        self._known_id = ""
+        self._token: str | None = None
 
     def exists(self) -> bool:
         return self._handle.exists()
@@ -157,32 +164,48 @@ class LiveTable:
         *,
         above: int = 0,
         at: int | None = None,
+        expected: int | None = None,
         clears_other_topic: bool = False,
     ) -> LiveState:
         """Become the owner: a commit with the next epoch, and one above ``above`` at least. The newest owner wins.
 
-        With ``at`` it is that epoch or none: so an owner takes the further tables of its stream.
+        With ``at`` it is that epoch or none: so an owner takes the further tables of its stream. With ``expected`` the
+        standing epoch has to be that one: so an owner that looks anew does not take the stream from a newer one.
 
         ``starts`` say where the table begins in partitions that it does not know yet, and, for another topic id, in
         all: positions begin anew. With ``clears_other_topic`` the rows of another topic id go in the same commit; their
         offsets would be taken for those of the new topic. The table is made when it is not there.
 
         Raises ``CommitContention`` when other writers won every turn, ``StreamLost`` when somebody has the epoch
-        ``at``, or a later one.
+        ``at``, or a later one, or the standing one is not ``expected``.
         """
         self._handle.create(self.schema, [LIVE_DATE], self.description, CONFIGURATION)
+        self._add_columns(f"{self.uri}{owner}")
 
         def act(table: DeltaTable, _: CommitProperties) -> LiveState:
             standing = self._state_of(table).state
-            if at is not None and standing.epoch >= at:
+            if (at is not None and standing.epoch >= at) or (expected is not None and standing.epoch != expected):
                 raise StreamLost(self.uri, standing.owner, standing.epoch)
             epoch = max(standing.epoch, above) + 1 if at is None else at
             state = _taken_over(standing, owner, epoch, topic, topic_id, starts)
+            state = replace(state, token=uuid.uuid4().hex)
             is_other = clears_other_topic and standing.topic_id not in ("", topic_id)
             self._write(table, [file.removed() for file in active_files(table).values()] if is_other else [], state)
+            self._token = state.token
             return state
 
         return commit_fenced(self._handle, APP_ID, act, seed=f"{self.uri}{owner}", pause=self._pause)
+
+    def _add_columns(self, seed: str) -> None:
+        """Give the table the columns that the code has and it has not: an append does not, whatever schema it names."""
+
+        def act(table: DeltaTable, properties: CommitProperties) -> None:
+            there = {field.name for field in table.schema().fields}
+            wanted = merged(table.schema(), self.schema, self.uri).fields
+            if added := [field for field in wanted if field.name not in there]:
+                table.alter.add_columns(added, commit_properties=properties)
+
+        commit_fenced(self._handle, APP_ID, act, seed=seed, pause=self._pause)
 
     def commit(
         self,
@@ -211,8 +234,7 @@ class LiveTable:
             if (landed := self._landed(token, seen, found)) is not None:
                 return landed
             seen.append(found.version)
-            if found.state.epoch != epoch:
-                raise StreamLost(self.uri, found.state.owner, found.state.epoch)
+            self._refuse_other_owner(found.state, epoch)
             state = change(found.state)
             state = replace(state, details={**state.details, "commit": token})
             actions: list[AddAction | RemoveAction] = [file.add_action() for file in files]
@@ -242,14 +264,15 @@ class LiveTable:
         raise CommitContention(f"{self.uri}: files were rewritten {DROP_TURNS} times while rows were taken out of them")
 
     def _thinned(self, doomed: pl.Expr, attempt: str) -> list[_Thinned]:
-        dtypes = {name: dtype for name, dtype in polars_schema(self.schema).items() if name != LIVE_DATE}
+        stored = as_stored(self)
+        dtypes = file_dtypes(stored)
         found = []
         for path, file in sorted(active_files(self.pinned()).items()):
             held = self.store.scan_parquet([path], dtypes)
             count = int(held.select(doomed.fill_null(False).sum()).collect().item() or 0)
             if count:
                 kept = held.filter(~doomed.fill_null(False)).collect()
-                found.append(_Thinned(file, count, tuple(self._rewritten(kept, file, attempt))))
+                found.append(_Thinned(file, count, tuple(stored._rewritten(kept, file, attempt))))
         return found
 
     def _rewritten(self, rows: pl.DataFrame, file: ActiveFile, attempt: str) -> list[DataFile]:
@@ -260,8 +283,8 @@ class LiveTable:
     def _commit_thinned(self, thinned: Sequence[_Thinned], change: Change, epoch: int | None, attempt: str) -> Dropped:
         def act(table: DeltaTable, _: CommitProperties) -> Dropped:
             standing = self._state_of(table).state
-            if epoch is not None and standing.epoch != epoch:
-                raise StreamLost(self.uri, standing.owner, standing.epoch)
+            if epoch is not None:
+                self._refuse_other_owner(standing, epoch)
             state = change(standing)
             if not thinned and _same_but_number(state, standing):
                 return Dropped()
@@ -276,16 +299,25 @@ class LiveTable:
 
         return commit_fenced(self._handle, APP_ID, act, seed=attempt, pause=self._pause)
 
+    def clean_log(self) -> None:
+        """Delete entries of the log that are past their time and that a checkpoint stands for."""
+        self.pinned().cleanup_metadata()
+
     def pinned(self, version: int | None = None) -> DeltaTable:
         """An object of its own that stays at ``version`` (default: the newest now)."""
         return self._handle.pinned(version)
 
+    def _refuse_other_owner(self, standing: LiveState, epoch: int) -> None:
+        """The fence. The token too, where this object took the table over: in a table made anew epochs come again."""
+        if standing.epoch != epoch or (self._token is not None and standing.token != self._token):
+            raise StreamLost(self.uri, standing.owner, standing.epoch)
+
     def _state_of(self, table: DeltaTable) -> LiveSnapshot:
-        known = self._known
-        version = table.version()
-        if known is None or known.version != version:
+        known, version, table_id = self._known, table.version(), str(table.metadata().id)
+        if known is None or (known.version, self._known_id) != (version, table_id):
             state = state_at(self.store, version) if version else _UNOWNED
             known = self._known = LiveSnapshot(version, state)
+            self._known_id = table_id
         return known
 
     def _remember(self, table: DeltaTable, state: LiveState) -> LiveSnapshot:
@@ -354,14 +386,21 @@ _UNOWNED = LiveState(sequence=0, epoch=0, owner="nobody", topic="", topic_id="")
 
 def _taken_over(standing: LiveState, owner: str, epoch: int, topic: str, topic_id: str, starts: Offsets) -> LiveState:
     if standing.topic_id != topic_id:
-        known: Mapping[str, Any] = {"starts": dict(starts), "positions": dict(starts), "removed": {}}
+        known: dict[str, Any] = {"starts": dict(starts), "positions": dict(starts), "removed": {}}
     else:
         known = {
             "starts": {**starts, **standing.starts},
             "positions": {**starts, **standing.positions},
             "removed": standing.removed,
         }
+    if standing.topic_id not in ("", topic_id):
+        former = {"topic_id": standing.topic_id, "epoch": standing.epoch, "positions": _json(standing.positions)}
+        known["details"] = {**standing.details, FORMER: [*standing.details.get(FORMER, ()), former]}
     return standing.followed_by("take_over", owner=owner, epoch=epoch, topic=topic, topic_id=topic_id, **known)
+
+
+def _json(positions: Offsets) -> dict[str, int]:
+    return {str(partition): offset for partition, offset in positions.items()}
 
 
 def _same_but_number(state: LiveState, standing: LiveState) -> bool:

@@ -5,7 +5,6 @@
 from datetime import timedelta
 
 from dagster import (
-    DagsterInstance,
     Failure,
     JobDefinition,
     OpExecutionContext,
@@ -28,7 +27,7 @@ from streamguard_assets.orchestration.streaming.runs import (
     stream_job_name,
 )
 from streamguard_assets.streaming.fingerprint import code_fingerprint
-from streamguard_assets.streaming.heartbeat import HeartbeatFile
+from streamguard_assets.streaming.heartbeat import HeartbeatFile, plain
 from streamguard_assets.streaming.host import Place, RunStream, host_stream, owner_name
 from streamguard_assets.streaming.wanted import WantedState, WantedTable
 from streamguard_assets.windows.stream import Stream
@@ -45,7 +44,7 @@ def stream_job(stream: str, run: RunStream | None = None) -> JobDefinition:
     def stream_events(context: OpExecutionContext, streams: ResourceParam[Streams]) -> None:
         note_process(context)
         opened = streams.open(stream)
-        _refuse_a_second(context.instance, opened, context.run_id, streams)
+        _refuse_a_second(context, opened, streams)
         _want_running(context, opened, streams)
         interval = timedelta(seconds=streams.settings.streaming.observation_interval_s)
         try:
@@ -58,7 +57,7 @@ def stream_job(stream: str, run: RunStream | None = None) -> JobDefinition:
             )
         except Exception as error:
             # In words, as the supervisor and the status show them; and the supervisor alone decides on a restart.
-            raise Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+            raise Failure(plain(f"{type(error).__name__}: {error}"), allow_retries=False) from error
 
     @job(
         name=stream_job_name(stream),
@@ -89,13 +88,13 @@ def _place(context: OpExecutionContext) -> Place:
     )
 
 
-def _refuse_a_second(instance: DagsterInstance, stream: Stream, run_id: str, streams: Streams) -> None:
-    fail_dead_runs(instance)
-    if (older := older_run_under_way(instance, stream.name, run_id)) is not None:
+def _refuse_a_second(context: OpExecutionContext, stream: Stream, streams: Streams) -> None:
+    fail_dead_runs(context.instance)
+    if (older := older_run_under_way(context.instance, stream.name, context.run_id)) is not None:
         raise Failure(
             f"run {older.run_id} has the stream; terminate it first, or leave it to the supervisor", allow_retries=False
         )
-    heartbeat = HeartbeatFile(stream.location, stream.name).read()
+    heartbeat = HeartbeatFile(stream.location, stream.name).read_sound(context.log.warning)
     stale_after = timedelta(seconds=streams.settings.streaming.stale_after_s)
     if heartbeat is None or heartbeat.host.run_id is not None or not heartbeat.is_live(streams.now(), stale_after):
         return

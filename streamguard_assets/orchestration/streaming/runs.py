@@ -10,6 +10,7 @@ from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RUN_FAILURE_REASON_TAG
 
 from streamguard_assets.orchestration.running import failure_reason
 from streamguard_assets.orchestration.runs import UNFINISHED
+from streamguard_assets.streaming.heartbeat import plain
 from streamguard_assets.streaming.supervision import RunState, StreamRun
 
 STREAMING_OF_TAG = "streamguard/streaming_of"
@@ -28,7 +29,8 @@ LONGEST_ERROR = 300
 """Characters of an error that a tag carries; all of it stands in the events of the run that failed."""
 
 _EXITED = "Run execution process for"
-"""Dagster's code server says so of a run whose process it finds ended; what follows says how, and then guesses why."""
+"""Dagster's code server says so of a run whose process it finds ended; what follows is for those who know Dagster."""
+ENDED_SILENTLY = "its process was killed or ended without a word"
 _UNSPECIFIC = "This run has been marked as failed from outside"
 
 _STATES = {
@@ -67,16 +69,17 @@ def older_run_under_way(instance: DagsterInstance, stream: str, run_id: str) -> 
 
 
 def error_of(instance: DagsterInstance, run_id: str) -> str:
-    """Why a run failed, in a line; empty when it did not, or nobody knows."""
+    """Why a run failed, in a line without colours; empty when it did not, or nobody knows."""
     for failed in instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE):
         if failed.dagster_event is not None:
-            return failure_reason(failed.dagster_event.step_failure_data)
+            return plain(failure_reason(failed.dagster_event.step_failure_data))
     told = _messages(instance, run_id, DagsterEventType.RUN_FAILURE)
     # A process that the supervisor kills is found ended by the code server too, and whoever is first is not fixed.
     if specific := [message for message in told if not message.startswith(_UNSPECIFIC)]:
-        return specific[0]
-    exits = [text for text in _messages(instance, run_id, DagsterEventType.ENGINE_EVENT) if _EXITED in text]
-    return next(iter([*exits, *told]), "").partition(". ")[0]
+        return plain(specific[0])
+    if any(_EXITED in text for text in _messages(instance, run_id, DagsterEventType.ENGINE_EVENT)):
+        return ENDED_SILENTLY
+    return next(iter(told), "").partition(". ")[0]
 
 
 def _messages(instance: DagsterInstance, run_id: str, kind: DagsterEventType) -> list[str]:

@@ -105,7 +105,7 @@ class Supervisor:
         runs = latest_runs(self.instance, self.stream.name, self.policy.restarts_per_hour + RUNS_BEYOND_RESTARTS)
         now = self.streams.now()
         file = HeartbeatFile(self.stream.location, self.stream.name)
-        heartbeat = last_sign(file, now, self.policy.stale_after)
+        heartbeat = last_sign(file, now, self.policy.stale_after, self.tell)
         return runs, supervise(self.wanted.current(), runs, heartbeat, now, self.policy)
 
     def _act(self, decision: Decision) -> None:

@@ -14,6 +14,7 @@ from streamguard_assets.kafka.watch import TopicFacts, topic_facts
 from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.dashboard import LiveDashboard
+from streamguard_assets.streaming.embedded.landing import Tenure
 from streamguard_assets.streaming.embedded.opening import Opening, open_stream_tables
 from streamguard_assets.streaming.embedded.session import Session
 from streamguard_assets.streaming.embedded.store_patience import StorePatience
@@ -69,10 +70,11 @@ def _sessions(
     on_step: OnStep,
 ) -> None:
     fruitless = 0
+    tenure = Tenure()
     while not control.stopping:
         commits = progress.snapshot().commits
         try:
-            _session(stream, owner, control, progress, now, on_step)
+            _session(stream, owner, control, progress, tenure, now, on_step)
         except Reopen as reason:
             fruitless = fruitless + 1 if progress.snapshot().commits == commits else 0
             if fruitless >= MAX_REOPENINGS:
@@ -85,6 +87,7 @@ def _session(
     owner: str,
     control: Control,
     progress: Progress,
+    tenure: Tenure,
     now: Callable[[], datetime],
     on_step: OnStep,
 ) -> None:
@@ -92,26 +95,29 @@ def _session(
     if facts is None:
         return
     store = StorePatience(control, progress, stream.settings.streaming.patience_s, owner)
-    opening = store.until_done(lambda: open_stream_tables(stream, owner, facts, on_step))
+    opening = store.until_done(lambda: open_stream_tables(stream, owner, facts, on_step, tenure))
     with closing(opening.landing):
         progress.note(epoch=opening.landing.epoch, positions=dict(opening.landing.positions))
         if opening.gaps:
             record_gaps(stream, opening.gaps, now())
-        dashboard = store.until_done(lambda: _dashboard(stream, opening, owner, now))
+        dashboard = store.until_done(lambda: _dashboard(stream, opening, owner, progress, now))
         writer = BatchWriter(
             stream, opening.landing, dashboard, control, progress, owner=owner, now=now, on_step=on_step
         )
         Session(stream, opening, facts, control, progress, writer, now=now, on_step=on_step).run()
 
 
-def _dashboard(stream: Stream, opening: Opening, owner: str, now: Callable[[], datetime]) -> LiveDashboard | None:
+def _dashboard(
+    stream: Stream, opening: Opening, owner: str, progress: Progress, now: Callable[[], datetime]
+) -> LiveDashboard | None:
     """The stream's dashboard, up with ``live/events``; None for a contract that none fits."""
     events, topic_id = opening.landing.events, opening.landing.state.topic_id
-    dashboard = LiveDashboard.open(stream, events, owner, topic_id)
+    dashboard = LiveDashboard.open(stream, events, owner, topic_id, epoch=opening.landing.epoch)
     if dashboard is not None and dashboard.behind(opening.landing.positions):
         snapshot = events.snapshot()
         assert snapshot is not None, "live/events was taken over just now"
-        dashboard.catch_up(snapshot, now())
+        # Hours of events take minutes, and a stream that gives no sign of life for so long is taken for hung.
+        dashboard.catch_up(snapshot, now(), on_turn=lambda: progress.turn(Phase.STARTING, "the dashboard catches up"))
     return dashboard
 
 

@@ -40,6 +40,13 @@ class Staged:
     rejected: Sequence[DataFile]
 
 
+@dataclass
+class Tenure:
+    """The epoch under which a process owns a stream; None until it has taken it over."""
+
+    epoch: int | None = None
+
+
 class LiveLanding:
     """The live tables that take the batches of one owner. Made by ``take_over``."""
 
@@ -55,18 +62,25 @@ class LiveLanding:
         self._compactors = Compactor(events), Compactor(quarantine)
 
     @classmethod
-    def take_over(cls, stream: Stream, owner: str, topic_id: str, starts: Offsets, on_step: OnStep) -> LiveLanding:
+    def take_over(
+        cls, stream: Stream, owner: str, topic_id: str, starts: Offsets, on_step: OnStep, tenure: Tenure
+    ) -> LiveLanding:
         """Become the owner of the live tables of ``stream``, and take back what was rejected and never counted.
 
         ``live/events`` comes first: from then on no commit of another owner can make a batch count, so its offsets
         stand still, and what the other tables have too much is known.
+
+        ``tenure`` is that of this process: when it looks anew, and another epoch stands, a newer owner has the stream.
 
         Raises ``CommitContention`` when others won every turn, and ``StreamLost`` when one of them is newer.
         """
         events, quarantine = live_events(stream), live_quarantine(stream)
         # Also of the dashboard: somebody may have deleted live/events and left it, and it takes no lower epoch.
         above = max(_epoch(table) for table in (events, quarantine, live_dashboard(stream)))
-        state = events.take_over(owner, stream.topic, topic_id, starts, above=above, clears_other_topic=True)
+        state = events.take_over(
+            owner, stream.topic, topic_id, starts, above=above, expected=tenure.epoch, clears_other_topic=True
+        )
+        tenure.epoch = state.epoch
         landing = cls(events, quarantine, state, stream.contract.hash, on_step)
         if quarantine.exists():
             landing._own_quarantine(state)
@@ -127,8 +141,10 @@ class LiveLanding:
         )
 
     def _land_rejected(self, staged: Staged) -> None:
-        if not self._quarantine.exists():
-            self._take_quarantine()
+        standing = self._quarantine.state()
+        if standing is None or standing.epoch < self.epoch:
+            # Not made yet when the stream was taken over; an older owner may have made it since, or begun to.
+            self._own_quarantine(self._state)
         unconfirmed = {UNCONFIRMED: [file.path for file in staged.rejected]}
         self._commit(self._quarantine, staged.batch, staged.rejected, lambda state: {**state.details, **unconfirmed})
 

@@ -124,6 +124,8 @@ class BatchBuilder:
         offsets: list[int] = list(map(Message.offset, messages))  # pyright: ignore[reportAssignmentType]
         self._ways[partition].take(offsets)
         self.records += len(messages)
+        # Counted as they come and not when they are parsed: a cap on bytes that large records pass bounds nothing.
+        self.value_bytes += sum(map(len, messages))
         self._note_age(messages[0])
         pending = self._pending.setdefault(partition, _Pending())
         pending.messages += messages
@@ -139,7 +141,6 @@ class BatchBuilder:
     def _parse(self, partition: int, pending: _Pending) -> None:
         messages = pending.messages
         values = list(map(Message.value, messages))
-        self.value_bytes += sum(map(len, filter(None, values)))
         parsed = parse_records(
             self._contract,
             self._topic,

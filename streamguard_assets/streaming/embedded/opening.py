@@ -9,7 +9,7 @@ from streamguard_assets.contracts.offsets import Offsets
 from streamguard_assets.kafka.errors import OffsetOutOfRange, RetentionGap
 from streamguard_assets.kafka.watch import TopicFacts
 from streamguard_assets.lake.live.state import LiveState
-from streamguard_assets.streaming.embedded.landing import LiveLanding
+from streamguard_assets.streaming.embedded.landing import LiveLanding, Tenure
 from streamguard_assets.streaming.embedded.recreated import set_aside
 from streamguard_assets.streaming.errors import LiveTopicRecreated, PartitionAdded
 from streamguard_assets.streaming.live_tables import live_events
@@ -26,18 +26,21 @@ class Opening:
     gaps: Mapping[int, tuple[int, int]]
 
 
-def open_stream_tables(stream: Stream, owner: str, facts: TopicFacts, on_step: OnStep) -> Opening:
+def open_stream_tables(stream: Stream, owner: str, facts: TopicFacts, on_step: OnStep, tenure: Tenure) -> Opening:
     """Take the live tables over, after everything that a person has to decide was looked at.
 
+    ``tenure`` is kept by the process over all its openings: it takes the stream from others only once.
+
     Raises ``LiveTopicRecreated``, ``PartitionAdded``, ``RetentionGap`` when the settings say so; ``OffsetOutOfRange``
-    when the log has lost its tail; ``CommitContention`` when other writers won every turn.
+    when the log has lost its tail; ``StreamLost`` when a newer owner has it; ``CommitContention`` when other writers
+    won every turn.
     """
     standing = live_events(stream).state()
     starts = _starts(stream, standing, facts)
     _refuse_gaps(stream, standing, facts)
     if standing is not None and standing.topic_id not in ("", facts.topic_id):
         set_aside(stream)
-    landing = LiveLanding.take_over(stream, owner, facts.topic_id, starts, on_step)
+    landing = LiveLanding.take_over(stream, owner, facts.topic_id, starts, on_step, tenure)
     positions = landing.positions
     for partition, position in positions.items():
         if position > facts.end_offsets.get(partition, position):

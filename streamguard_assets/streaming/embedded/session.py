@@ -13,7 +13,6 @@ from datetime import datetime
 
 from streamguard_assets.contracts.offsets import Offsets
 from streamguard_assets.kafka.errors import KafkaUnavailable
-from streamguard_assets.kafka.group_offsets import GroupOffsets
 from streamguard_assets.kafka.tail import TopicTail
 from streamguard_assets.kafka.watch import TopicFacts, TopicWatch
 from streamguard_assets.lake.errors import StreamLost
@@ -34,6 +33,9 @@ LINGER_S = 0.02
 
 LOOK_EVERY_S = 5.0
 """How often an idle stream asks for the end of the log and whether it is still the owner."""
+
+SILENCE_S = 2 * LOOK_EVERY_S
+"""A cluster that has answered nothing for so long is told to be away; the first question goes out after half of it."""
 
 QUIET_S = 5.0
 """A stream that has taken nothing for so long is called idle."""
@@ -72,12 +74,13 @@ class Session:
             stream.connection,
             stream.topic,
             {p: opening.gaps[p][1] if p in opening.gaps else offset for p, offset in positions.items()},
+            group=group_of(stream),
         )
-        self._group = GroupOffsets(stream.connection, stream.topic, group_of(stream))
         self._watch = TopicWatch(stream.connection, stream.topic)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream-writer")
         self._written: Future[None] | None = None
         self._asked: Future[TopicFacts] | None = None
+        self._away = ""
         self._asked_at = self._answered_at = self._taken_at = time.monotonic()
         self._batch = self._begin(positions, opening.gaps)
         self._apply(facts)
@@ -165,6 +168,7 @@ class Session:
             self._progress.turn(Phase.PAUSED, "paused; nothing is read")
             self._raise_failure()
             self._update_dashboard()
+            self._tell_lag()
             self._look(time.monotonic())
 
     def _finish(self) -> None:
@@ -173,7 +177,7 @@ class Session:
             self._hand_over()
             self._wait_for_writer()
         self._writer.finish()
-        self._group.tell(self._writer.landing.positions)
+        self._tail.publish(self._writer.landing.positions)
 
     def _is_writer_free(self) -> bool:
         return self._written is None or self._written.done()
@@ -190,7 +194,7 @@ class Session:
     def _raise_failure(self) -> None:
         if self._written is not None and self._written.done():
             self._written.result()
-            self._group.tell(self._writer.landing.positions)
+            self._tail.publish(self._writer.landing.positions)
 
     def _look(self, now_s: float) -> None:
         """Ask for the topic's facts now and then, and act on what came back."""
@@ -214,10 +218,10 @@ class Session:
         except KafkaUnavailable as away:
             if now_s - self._answered_at > self._patience_s:
                 raise
-            self._progress.turn(Phase.WAITING_FOR_KAFKA, str(away))
+            self._away = str(away)
             self._asked_at = now_s - LOOK_EVERY_S + 1.0  # asked again sooner: somebody waits for it
         else:
-            self._answered_at = now_s
+            self._answered_at, self._away = now_s, ""
 
     def _apply(self, facts: TopicFacts) -> None:
         if facts.topic_id != self._topic_id:
@@ -228,10 +232,17 @@ class Session:
 
     def _tell(self) -> None:
         """Phase and lag, once per turn."""
-        if self._answered_at < self._asked_at - 2 * LOOK_EVERY_S:
-            return  # the cluster is away, and that is what is shown
-        is_quiet = time.monotonic() - self._taken_at > QUIET_S
-        self._progress.turn(Phase.IDLE if is_quiet else Phase.RUNNING)
+        self._tell_lag()
+        now_s = time.monotonic()
+        if self._writer.is_waiting:
+            self._progress.note(turn_at=self._now())  # what it waits for is told, and must not be painted over
+        elif now_s - self._answered_at > SILENCE_S:
+            silence = f"no answer for {now_s - self._answered_at:.0f} s"
+            self._progress.turn(Phase.WAITING_FOR_KAFKA, self._away or silence)
+        else:
+            self._progress.turn(Phase.IDLE if now_s - self._taken_at > QUIET_S else Phase.RUNNING)
+
+    def _tell_lag(self) -> None:
         self._progress.note_lag(self._writer.oldest_uncommitted_s(self._batch.oldest_s), self._batch.records)
 
 

@@ -32,9 +32,16 @@ class StorePatience:
         self._progress = progress
         self._patience_s = patience_s
         self._jitter = random.Random(seed)
+        self.is_waiting = False
 
     def until_done(self, action: Callable[[], Result]) -> Result:
         """The result of ``action``. ``StoreFault`` when it failed for too long, or a stop came while it failed."""
+        try:
+            return self._until_done(action)
+        finally:
+            self.is_waiting = False
+
+    def _until_done(self, action: Callable[[], Result]) -> Result:
         since = time.monotonic()
         pause_s = FIRST_PAUSE_S
         while True:
@@ -45,6 +52,7 @@ class StorePatience:
                 reason = f"{type(fault).__name__}: {fault}"
                 if self._control.stopping or waited_s > self._patience_s:
                     raise StoreFault(waited_s, reason) from fault
+            self.is_waiting = True
             self._progress.turn(Phase.WAITING_FOR_LAKE, reason)
             self._control.wait(pause_s * self._jitter.uniform(0.5, 1.0))
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)

@@ -23,6 +23,9 @@ from streamguard_assets.streaming.progress import Landed, Phase, Progress
 from streamguard_assets.streaming.steps import OnStep, Step
 from streamguard_assets.windows.stream import Stream
 
+ANSWER_LOOK_S = 0.5
+"""How often a wait for an answer looks whether it is to stop."""
+
 LATENCIES_PER_BATCH = 64
 """Records of a batch whose latency is kept; the percentiles of a minute then come from thousands."""
 
@@ -53,6 +56,12 @@ class BatchWriter:
         self._store = StorePatience(control, progress, self._patience_s, owner)
         self._jitter = random.Random(owner)
         self._oldest_s: float | None = None
+        self._waits_for_kafka = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a store or a cluster that is away, and tells so itself."""
+        return self._store.is_waiting or self._waits_for_kafka
 
     def write(self, batch: MicroBatch, facts: Future[TopicFacts]) -> None:
         """Commit ``batch`` once the topic is known to be the same still.
@@ -102,21 +111,35 @@ class BatchWriter:
 
     def _answer(self, facts: Future[TopicFacts]) -> TopicFacts:
         """The answer, asked for again while the cluster is away: nothing is committed on a guess."""
-        since = time.monotonic()
-        pause_s = 0.5
         try:
-            return facts.result()
+            return self._first_answer(facts)
         except KafkaUnavailable as away:
             failure = away
-        while not self._control.stopping and time.monotonic() - since < self._patience_s:
-            self._progress.turn(Phase.WAITING_FOR_KAFKA, str(failure))
-            self._control.wait(pause_s * self._jitter.uniform(0.5, 1.0))
-            pause_s = min(5.0, 2 * pause_s)
-            try:
-                return topic_facts(self._stream.connection, self._stream.topic)
-            except KafkaUnavailable as away:
-                failure = away
+        since, pause_s = time.monotonic(), 0.5
+        try:
+            while not self._control.stopping and time.monotonic() - since < self._patience_s:
+                self._waits_for_kafka = True
+                self._progress.turn(Phase.WAITING_FOR_KAFKA, str(failure))
+                self._control.wait(pause_s * self._jitter.uniform(0.5, 1.0))
+                pause_s = min(5.0, 2 * pause_s)
+                try:
+                    return topic_facts(self._stream.connection, self._stream.topic)
+                except KafkaUnavailable as away:
+                    failure = away
+        finally:
+            self._waits_for_kafka = False
         raise failure
+
+    def _first_answer(self, facts: Future[TopicFacts]) -> TopicFacts:
+        """The answer when it comes; a stop does not wait for the time-out of a cluster that is away."""
+        while True:
+            try:
+                return facts.result(ANSWER_LOOK_S)
+            except TimeoutError:
+                if facts.done():  # a time-out of the question itself, which is no error of this room
+                    raise
+            if self._control.stopping:
+                raise self._stream.connection.unavailable("confirming the topic", "stopped while it was asked for")
 
     def _update_dashboard(self, batch: MicroBatch) -> None:
         if self._dashboard is None:

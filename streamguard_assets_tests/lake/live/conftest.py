@@ -16,6 +16,8 @@ from streamguard_assets.lake.live.table import LiveSnapshot, LiveTable, Replacem
 from streamguard_assets.lake.location import LakeLocation
 
 SCHEMA = pa.schema([("kafka_partition", pa.int32()), ("kafka_offset", pa.int64()), ("text", pa.string())])
+WIDER = SCHEMA.append(pa.field("extra", pa.string()))
+"""That of a release which had a column more."""
 TODAY = date(2026, 1, 31)
 TOPIC_ID = "one"
 
@@ -27,11 +29,12 @@ class Appender:
     table: LiveTable
     state: LiveState
 
-    def append(self, rows: int, text: str = "a", replacement: Replacement | None = None) -> LiveSnapshot:
-        """Append ``rows`` rows at the next offsets."""
+    def append(self, rows: int, text: str = "a", replacement: Replacement | None = None, **more: str) -> LiveSnapshot:
+        """Append ``rows`` rows at the next offsets; ``more`` are values of further columns."""
         begin = self.state.positions[0]
         with self.table.stager(TODAY, "test") as stager:
-            stager.add(frame(range(begin, begin + rows), text))
+            further = [pl.lit(value).alias(name) for name, value in more.items()]
+            stager.add(frame(range(begin, begin + rows), text).with_columns(further))
             files = stager.finish()
         landed = self.table.commit(
             self.state.epoch,
@@ -60,12 +63,14 @@ class Lake:
     def __init__(self, folder: Path) -> None:
         self._location = LakeLocation(str(folder))
 
-    def table(self) -> LiveTable:
-        return LiveTable(self._location, "security", "events", SCHEMA, provenance=("text",))
+    def table(self, schema: pa.Schema = SCHEMA) -> LiveTable:
+        return LiveTable(self._location, "security", "events", schema, provenance=("text",))
 
-    def owned(self, owner: str = "first", topic_id: str = TOPIC_ID, **choices: bool) -> Appender:
+    def owned(
+        self, owner: str = "first", topic_id: str = TOPIC_ID, schema: pa.Schema = SCHEMA, **choices: bool
+    ) -> Appender:
         """A process that has just taken the table over."""
-        table = self.table()
+        table = self.table(schema)
         return Appender(table, table.take_over(owner, "topic", topic_id, {0: 0}, **choices))  # pyright: ignore[reportArgumentType]
 
 

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard_assets.lake.live.active_files import ActiveFile, active_files
+from streamguard_assets.lake.live.columns import as_stored
 from streamguard_assets.lake.live.compaction import LARGEST_ROWS, MERGED_FILES, Compactor, choose
-from streamguard_assets.lake.live.table import Replacement
-from streamguard_assets_tests.lake.live.conftest import Appender, Lake, offsets_in
+from streamguard_assets.lake.live.table import LiveTable, Replacement
+from streamguard_assets_tests.lake.live.conftest import WIDER, Appender, Lake, offsets_in
 
 FILES = st.lists(st.integers(1, LARGEST_ROWS), max_size=60)
 
@@ -78,6 +79,23 @@ def test_a_replacement_of_files_that_somebody_changed_is_left_out(lake: Lake) ->
     assert offsets_in(lake.table()) == list(range(1, 2 * MERGED_FILES + 2))
 
 
+def test_a_column_that_the_code_no_longer_has_stays_with_its_values(lake: Lake) -> None:
+    older = lake.owned(schema=WIDER)
+    for _ in range(MERGED_FILES // 2):
+        older.append(1, extra="kept")
+    writer = lake.owned("newer")
+    fill(writer, MERGED_FILES // 2)
+    replacement = prepared(Compactor(writer.table, look_every_commits=1))
+    assert replacement is not None
+
+    writer.append(2, replacement=replacement)
+
+    assert len(active_files(lake.table().pinned())) == 2
+    assert offsets_in(lake.table()) == list(range(MERGED_FILES // 2 * 3 + 2))
+    rows = as_stored(lake.table()).scan().sort("kafka_offset").collect()
+    assert rows["extra"].to_list() == ["kept"] * (MERGED_FILES // 2) + [None] * (MERGED_FILES + 2)
+
+
 def test_a_failure_beside_the_stream_is_told_and_does_not_end_it(
     lake: Lake, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +105,7 @@ def test_a_failure_beside_the_stream_is_told_and_does_not_end_it(
     def full_disk(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(writer.table, "stager", full_disk)
+    monkeypatch.setattr(LiveTable, "stager", full_disk)
 
     assert prepared(Compactor(writer.table, look_every_commits=1)) is None
     assert "no space left" in caplog.text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from streamguard_assets.lake.care.unneeded import delete_unneeded
 from streamguard_assets.lake.errors import LakeError, StreamLost
 from streamguard_assets.lake.live.active_files import active_files
 from streamguard_assets.lake.live.table import LiveTable
-from streamguard_assets_tests.lake.live.conftest import Lake, offsets_in
+from streamguard_assets_tests.lake.live.conftest import WIDER, Lake, offsets_in
 
 BELOW_5 = pl.col("kafka_offset") < 5
 
@@ -79,6 +80,29 @@ def test_a_further_table_is_taken_at_the_epoch_of_the_first_or_not_at_all(lake: 
         table.take_over("b", "topic", "one", {0: 0}, at=7)
 
 
+def test_an_owner_that_looks_anew_does_not_take_the_stream_from_a_newer_one(lake: Lake) -> None:
+    older = lake.owned("older")
+    assert older.table.take_over("older", "topic", "one", {0: 0}, expected=1).epoch == 2
+    lake.owned("newer")
+
+    with pytest.raises(StreamLost, match="newer has taken"):
+        older.table.take_over("older", "topic", "one", {0: 0}, expected=2)
+
+
+def test_an_owner_of_a_table_that_was_deleted_and_made_anew_commits_nothing(lake: Lake) -> None:
+    """Epochs begin anew with a table, so the number alone would let it in."""
+    older = lake.owned("older")
+    older.append(1)
+    shutil.rmtree(older.table.uri)
+    newer = lake.owned("newer")
+    assert newer.state.epoch == older.state.epoch
+
+    with pytest.raises(StreamLost, match="newer has taken"):
+        older.append(1)
+    newer.append(2)
+    assert offsets_in(lake.table()) == [0, 1]
+
+
 def test_owners_that_come_at_once_have_different_epochs(lake: Lake) -> None:
     lake.owned()
     epochs: list[int] = []
@@ -105,6 +129,21 @@ def test_rows_of_a_topic_that_is_gone_leave_the_table_when_asked(lake: Lake) -> 
 
     lake.owned(topic_id="three", clears_other_topic=True)
     assert offsets_in(lake.table()) == []
+
+
+def test_a_column_that_the_contract_gained_is_there_and_null_in_old_rows(lake: Lake) -> None:
+    lake.owned().append(1)
+    lake.owned("with the new contract", schema=WIDER).append(1, extra="new")
+
+    rows = lake.table(WIDER).scan().sort("kafka_offset").collect()
+    assert rows["extra"].to_list() == [None, "new"]
+
+
+def test_a_column_that_the_contract_lost_keeps_its_values_when_rows_are_dropped(lake: Lake) -> None:
+    lake.owned(schema=WIDER).append(6, extra="old")
+    lake.owned("with the new contract").table.drop_rows(BELOW_5, lambda state: state.followed_by("remove"))
+
+    assert lake.table(WIDER).scan().collect()["extra"].to_list() == ["old"]
 
 
 def test_rows_are_dropped_in_one_commit_with_a_new_state(lake: Lake) -> None:
@@ -204,6 +243,8 @@ def test_old_entries_of_the_log_go_and_the_state_stays(lake: Lake) -> None:
         writer.append(1)
     log = Path(writer.table.uri, "_delta_log")
     three_days_ago = time.time() - 3 * 86_400
+    reader = lake.table()
+    assert reader.state() is not None
     for entry in sorted(log.glob("*.json"))[:45]:
         os.utime(entry, (three_days_ago, three_days_ago))
     before = len(list(log.glob("*.json")))
@@ -214,3 +255,4 @@ def test_old_entries_of_the_log_go_and_the_state_stays(lake: Lake) -> None:
     assert lake.table().state() == writer.state
     assert offsets_in(lake.table()) == list(range(60))
     assert writer.append(1).state.positions == {0: 61}
+    assert reader.state() == writer.state, "a reader from before goes on"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
+from dagster._grpc.server import DagsterApiServer
+from dagster._utils import get_run_crash_explanation
 
 from streamguard_assets.orchestration.dead_runs import PROCESS_TAG, process_tag
 from streamguard_assets.orchestration.streaming.runs import (
@@ -77,6 +81,50 @@ def test_a_failure_is_told_in_its_own_words(rig: RigFactory) -> None:
     result = here.execute()
     assert here.run_of(result.run_id).status is DagsterRunStatus.FAILURE
     assert error_of(here.instance, result.run_id) == "RuntimeError: the disk is full"
+
+
+def test_a_failure_is_told_without_the_colours_of_a_terminal(rig: RigFactory) -> None:
+    here = rig(Engine(RuntimeError("\x1b[31mthe disk\x1b[0m is full")))
+    result = here.execute()
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_failure_data.user_failure_data is not None
+    assert failure.step_failure_data.user_failure_data.description == "RuntimeError: the disk is full"
+    heartbeat = here.heartbeats.read()
+    assert heartbeat is not None
+    assert heartbeat.snapshot.reason == "RuntimeError: the disk is full"
+
+
+def test_what_dagster_says_of_a_failed_run_is_told_without_colours(rig: RigFactory) -> None:
+    here = rig()
+    run = here.create_run(DagsterRunStatus.STARTED)
+    here.instance.report_run_failed(run, "\x1b[1mthe disk\x1b[0m is full")
+    assert error_of(here.instance, run.run_id) == "the disk is full"
+
+
+@pytest.mark.parametrize("exit_code", [-9, 1])
+def test_a_process_that_ended_without_a_word_is_told_in_ours_and_not_in_those_of_dagster(
+    rig: RigFactory, exit_code: int
+) -> None:
+    here = rig()
+    run = here.create_run(DagsterRunStatus.STARTED)
+    # What Dagster's code server does when it finds the process of a run ended.
+    crash = get_run_crash_explanation(prefix=f"Run execution process for {run.run_id}", exit_code=exit_code)
+    here.instance.report_engine_event(crash, run, cls=DagsterApiServer)
+    here.instance.report_run_failed(run)
+    assert error_of(here.instance, run.run_id) == "its process was killed or ended without a word"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}"])
+def test_a_damaged_heartbeat_keeps_no_run_from_beginning(rig: RigFactory, content: bytes) -> None:
+    here = rig()
+    path = Path(here.heartbeats.uri)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    result = here.execute(lambda run_id: stop(here))
+    assert result.success
+    assert here.engine.committed
+    warnings = [entry for entry in here.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+    assert any(str(path) in entry.message for entry in warnings)
 
 
 def test_an_interrupt_that_nobody_asked_dagster_for_is_an_interruption_and_not_a_wish(rig: RigFactory) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
-from dagster import DagsterRunStatus
+from dagster import DagsterRunStatus, RunRequest
 
 from streamguard_assets.orchestration.dead_runs import PROCESS_TAG, process_tag
 from streamguard_assets.orchestration.streaming.runs import (
@@ -23,6 +24,7 @@ from streamguard_assets.orchestration.streaming.runs import (
     RESTARTS_TAG,
     STREAMING_OF_TAG,
 )
+from streamguard_assets.orchestration.streaming.supervisor import Supervisor
 from streamguard_assets.processes.identity import ProcessIdentity
 from streamguard_assets.streaming.fingerprint import code_fingerprint
 from streamguard_assets.streaming.heartbeat import Heartbeat, Host
@@ -100,6 +102,36 @@ def test_a_dead_run_is_marked_as_failed_and_followed_by_another_which_knows_why(
     request = here.asked()
     assert request.tags[RESTARTS_TAG] == "1"
     assert "its process is gone" in request.tags[LAST_ERROR_TAG]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}"])
+def test_a_damaged_heartbeat_is_told_and_the_stream_is_started_all_the_same(rig: RigFactory, content: bytes) -> None:
+    here = rig()
+    here.want(WantedState.RUNNING)
+    damage(here, content)
+    told: list[str] = []
+    request = Supervisor(here.instance, here.streams, here.stream, told.append).look_after()
+    assert isinstance(request, RunRequest)
+    (warning,) = told
+    assert here.heartbeats.uri in warning
+    assert here.asked()  # the sensor itself does not fail either
+
+
+def test_a_damaged_heartbeat_does_not_hide_a_run_that_is_silent(rig: RigFactory) -> None:
+    here = rig(streaming={"stale_after_s": 30, "restart_backoff_s": 0})
+    here.want(WantedState.RUNNING)
+    run = here.create_run(DagsterRunStatus.STARTED)
+    damage(here, b"")
+    assert "started" in here.refused()
+    here.ahead = timedelta(seconds=31)
+    assert "no sign of life" in here.asked().tags[LAST_ERROR_TAG]
+    assert here.status_of(run) is DagsterRunStatus.FAILURE
+
+
+def damage(here: Rig, content: bytes) -> None:
+    path = Path(here.heartbeats.uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 def test_restarts_are_bounded_until_a_person_starts_it_or_the_hour_is_over(rig: RigFactory) -> None:

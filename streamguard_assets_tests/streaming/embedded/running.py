@@ -52,11 +52,12 @@ class Running:
 
     def until(self, condition: Callable[[StreamSnapshot], bool]) -> StreamSnapshot:
         """Wait until what the stream tells of itself is so."""
-        assert wait_until(lambda: condition(self.progress.snapshot()), TIMEOUT_S), (
-            self.progress.snapshot(),
-            self.failure,
-        )
-        return self.progress.snapshot()
+        came = wait_until(lambda: condition(self.progress.snapshot()) or self.failure is not None, TIMEOUT_S)
+        seen = self.progress.snapshot()
+        assert came, seen
+        if self.failure is not None and not condition(seen):
+            raise AssertionError(f"the stream has ended: {seen}") from self.failure
+        return seen
 
     def until_committed(self, **positions: int) -> StreamSnapshot:
         """Wait until ``live/events`` has come to ``p0=…, p1=…``."""

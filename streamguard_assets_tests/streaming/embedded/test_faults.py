@@ -96,6 +96,10 @@ def test_a_lake_that_may_not_be_written_is_waited_for_and_named(live_rig: LiveRi
         rig.produce(events(5, 9))
         waiting = running.until(lambda seen: seen.phase is Phase.WAITING_FOR_LAKE)
         assert waiting.positions == {0: 5, 1: 0}
+        turns: set[object] = set()
+        # Turn after turn of the loop, which goes on reading meanwhile, and must not say that all is well.
+        running.until(lambda seen: turns.add((seen.turn_at, seen.phase)) or len(turns) > 10)
+        assert {phase for _, phase in turns} == {Phase.WAITING_FOR_LAKE}  # pyright: ignore[reportGeneralTypeIssues]
         assert str(table) in waiting.reason
 
         table.unlink()

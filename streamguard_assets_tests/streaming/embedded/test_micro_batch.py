@@ -22,6 +22,9 @@ class Record:
     def offset(self) -> int:
         return self._offset
 
+    def __len__(self) -> int:
+        return len(self._value or b"")
+
     def value(self) -> bytes | None:
         return self._value
 
@@ -110,6 +113,13 @@ def test_a_batch_is_due_when_it_is_full() -> None:
     assert batch.first_at is not None
 
     assert Trigger(60.0, 1, 10**6).is_due(batch, batch.first_at)
+
+
+def test_large_records_fill_a_batch_before_they_are_parsed() -> None:
+    """A partition's records wait until there are two thousand of them: of a megabyte each, that is all memory."""
+    batch = builder_with_one()
+    assert Trigger(60.0, 10**6, batch.value_bytes).is_full(batch)
+    assert batch.value_bytes == len(event(0))
 
 
 def test_holes_alone_are_committed_after_a_longer_while() -> None:
