@@ -19,8 +19,8 @@ from streamguard_assets.lake.live.columns import as_stored, file_dtypes
 from streamguard_assets.lake.live.table import LiveTable, Replacement
 
 LOOK_EVERY_COMMITS = 8
-CLEAN_EVERY_LOOKS = 50
-"""Old entries of the log go every so many looks: 400 commits."""
+CLEAN_EVERY_LOOKS = 25
+"""Old entries of the log go every so many looks: 200 commits."""
 MERGED_FILES = 16
 """Files of like size that become one. More than one look brings, so that larger sizes have their turn too."""
 SIZE_STEP = 8

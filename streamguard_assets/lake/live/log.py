@@ -1,7 +1,8 @@
-"""Reads the state of a live table from the entries of its log."""
+"""The log of a live table: the state that its entries carry, and how many of them are kept."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -9,6 +10,12 @@ import msgspec
 from streamguard_assets.lake.errors import LakeError
 from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.live.state import METADATA_KEY, LiveState
+
+LOG = "_delta_log"
+KEPT_ENTRIES = 800
+"""Entries that stay: a quarter of an hour of seconds, for readers that have pinned a version."""
+
+_VERSIONED = re.compile(rf"{LOG}/(\d{{20}})\.")
 
 MAX_FOREIGN_ENTRIES = 1_000
 """How far back the state is looked for behind entries of other tools."""
@@ -47,7 +54,7 @@ def states_between(store: FileStore, after: int, until: int) -> Iterator[tuple[i
 
 def state_in(store: FileStore, version: int) -> LiveState | None:
     """The state that the entry of ``version`` carries; None when it carries none, or the entry is gone."""
-    entry = store.read_bytes(f"_delta_log/{version:020d}.json")
+    entry = store.read_bytes(f"{LOG}/{version:020d}.json")
     for line in entry.splitlines() if entry else ():
         if b'"commitInfo"' not in line:
             continue
@@ -55,3 +62,16 @@ def state_in(store: FileStore, version: int) -> LiveState | None:
         if METADATA_KEY in info:
             return LiveState.from_json(msgspec.json.decode(info[METADATA_KEY], type=str))
     return None
+
+
+def delete_old_entries(store: FileStore) -> None:
+    """Delete entries and checkpoints that ``KEPT_ENTRIES`` newer ones follow and that a checkpoint stands for.
+
+    Counted and not timed, as delta-rs would: what makes commits slow is how many there are. Safe beside readers: one
+    that opens the table begins with the newest checkpoint, one that follows it opens it anew.
+    """
+    entries = {path: int(found[1]) for path in store.files(LOG) if (found := _VERSIONED.match(path))}
+    newest = max((version for path, version in entries.items() if "checkpoint" in path), default=0)
+    for path, version in sorted(entries.items()):
+        if version < newest - KEPT_ENTRIES:
+            store.delete(path)

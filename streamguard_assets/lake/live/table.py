@@ -25,7 +25,7 @@ from streamguard_assets.lake.fence import Pause, commit_fenced, fenced_propertie
 from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.live.active_files import LIVE_DATE, ActiveFile, active_files
 from streamguard_assets.lake.live.columns import as_stored, file_dtypes
-from streamguard_assets.lake.live.log import state_at, states_between
+from streamguard_assets.lake.live.log import delete_old_entries, state_at, states_between
 from streamguard_assets.lake.live.state import METADATA_KEY, LiveState
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import merged, polars_schema
@@ -40,7 +40,7 @@ CONFIGURATION = {
     # Every look at the log lists its folder: at 40,000 entries, half a day of seconds, a commit took thirty times as
     # long. Windows keep their history for ever; these rows are only live.
     "delta.logRetentionDuration": "interval 15 minutes",
-    "delta.enableExpiredLogCleanup": "false",  # it would look at the whole log with each checkpoint; see ``clean_log``
+    "delta.enableExpiredLogCleanup": "false",  # see ``clean_log``
     # Replaced small files are named in every checkpoint for so long.
     "delta.deletedFileRetentionDuration": "interval 6 hours",
 }
@@ -300,8 +300,8 @@ class LiveTable:
         return commit_fenced(self._handle, APP_ID, act, seed=attempt, pause=self._pause)
 
     def clean_log(self) -> None:
-        """Delete entries of the log that are past their time and that a checkpoint stands for."""
-        self.pinned().cleanup_metadata()
+        """Delete entries of the log that many newer ones follow; see ``delete_old_entries``."""
+        delete_old_entries(self.store)
 
     def pinned(self, version: int | None = None) -> DeltaTable:
         """An object of its own that stays at ``version`` (default: the newest now)."""

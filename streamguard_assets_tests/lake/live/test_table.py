@@ -236,6 +236,24 @@ def test_every_row_stands_in_the_folder_of_the_day_of_its_commit(lake: Lake) -> 
     assert any("streamguard_live" in json.loads(line).get("commitInfo", {}) for line in newest.read_text().splitlines())
 
 
+def test_a_log_is_kept_short_while_the_stream_goes_on(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamguard_assets.lake.live.log.KEPT_ENTRIES", 10)
+    writer = lake.owned()
+    reader = lake.table()
+    assert reader.state() is not None
+    for _ in range(80):
+        writer.append(1)
+
+    writer.table.clean_log()
+
+    versions = sorted(int(entry.name[:20]) for entry in Path(writer.table.uri, "_delta_log").glob("*.json"))
+    assert versions[0] == 74 - 10, "ten before the newest checkpoint, which is made every 25"
+    assert versions[-1] == writer.table.version() == 81
+    assert (reader.state(), lake.table().state()) == (writer.state, writer.state)
+    assert offsets_in(lake.table()) == list(range(80))
+    assert writer.append(1).state.positions == {0: 81}
+
+
 def test_old_entries_of_the_log_go_and_the_state_stays(lake: Lake) -> None:
     """A commit each second would fill the log without end."""
     writer = lake.owned()
