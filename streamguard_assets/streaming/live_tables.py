@@ -6,7 +6,9 @@ import pyarrow as pa
 
 from streamguard_assets.analytics.analyses.analysis import Analysis
 from streamguard_assets.analytics.dashboards import fitting_dashboard
+from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.lake.live.table import LiveTable
+from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.quarantine import ATTEMPT
 from streamguard_assets.lake.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from streamguard_assets.lake.schema import WINDOW
@@ -20,24 +22,34 @@ DASHBOARD = "dashboard"
 
 def live_events(stream: Stream) -> LiveTable:
     """Accepted events of ``stream`` as they arrive; its commits carry the offsets that the stream has come to."""
+    return events_table(stream.location, stream.name, stream.contract)
+
+
+def events_table(location: LakeLocation, stream: str, rules: Contract) -> LiveTable:
+    """The same from its parts, for processes that are handed no more."""
     return LiveTable(
-        stream.location,
-        stream.name,
+        location,
+        stream,
         EVENTS,
-        _without(stream.contract.events_schema(), WINDOW),
-        f"Events of {stream.name} as the stream wrote them, until complete windows hold them",
-        provenance=stream.contract.provenance_columns,
+        _without(rules.events_schema(), WINDOW),
+        f"Events of {stream} as the stream wrote them, until complete windows hold them",
+        provenance=rules.provenance_columns,
     )
 
 
 def live_quarantine(stream: Stream) -> LiveTable:
     """Rejected records of ``stream`` as they arrive; those below the positions of ``live/events`` count."""
+    return quarantine_table(stream.location, stream.name)
+
+
+def quarantine_table(location: LakeLocation, stream: str) -> LiveTable:
+    """The same from its parts."""
     return LiveTable(
-        stream.location,
-        stream.name,
+        location,
+        stream,
         QUARANTINE,
         _without(QUARANTINE_SCHEMA, WINDOW, ATTEMPT),
-        f"Records of {stream.name} that the stream rejected, with their raw bytes",
+        f"Records of {stream} that the stream rejected, with their raw bytes",
     )
 
 

@@ -14,6 +14,7 @@ from streamguard_assets.kafka.watch import TopicFacts, topic_facts
 from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.dashboard import LiveDashboard
+from streamguard_assets.streaming.embedded.backlog import Backlog
 from streamguard_assets.streaming.embedded.landing import Tenure
 from streamguard_assets.streaming.embedded.opening import Opening, open_stream_tables
 from streamguard_assets.streaming.embedded.session import Session
@@ -104,6 +105,8 @@ def _session(
         writer = BatchWriter(
             stream, opening.landing, dashboard, control, progress, owner=owner, now=now, on_step=on_step
         )
+        if not opening.gaps:  # offsets that are passed over go into the first batch of the session
+            Backlog(stream, writer, control, progress, now=now, on_step=on_step).drain(facts)
         Session(stream, opening, facts, control, progress, writer, now=now, on_step=on_step).run()
 
 

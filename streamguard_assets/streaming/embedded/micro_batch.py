@@ -25,6 +25,7 @@ ENDLESS = 2**62
 class MicroBatch:
     """What one commit brings. ``accepted`` and ``rejected`` hold every record of ``account.ranges``, each once.
 
+    Of a slice of a backlog they are empty: its rows are in files already, and only ``account`` tells of them.
     ``oldest`` is the Kafka timestamp of its oldest record, None when none has one.
     """
 
@@ -36,7 +37,7 @@ class MicroBatch:
 
     @property
     def records(self) -> int:
-        return self.accepted.height + self.rejected.height
+        return self.account.rows + self.account.rejected
 
     def after(self, positions: Offsets) -> dict[int, int]:
         """The positions once it has landed on ``positions``."""

@@ -15,7 +15,7 @@ from streamguard_assets.kafka.watch import TopicFacts, topic_facts
 from streamguard_assets.lake.live.table import LiveSnapshot
 from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.dashboard import LiveDashboard
-from streamguard_assets.streaming.embedded.landing import LiveLanding
+from streamguard_assets.streaming.embedded.landing import LiveLanding, Staged
 from streamguard_assets.streaming.embedded.micro_batch import MicroBatch
 from streamguard_assets.streaming.embedded.store_patience import StorePatience
 from streamguard_assets.streaming.errors import Reopen
@@ -85,6 +85,34 @@ class BatchWriter:
         self._on_step(Step.AFTER_DASHBOARD)
         self._report(batch, landed, commit_ms)
         self._on_step(Step.AFTER_REPORT)
+
+    def land(self, staged: Staged) -> None:
+        """Commit a batch whose files are written and whose topic is known to be the same; the dashboard comes later.
+
+        Raises ``StreamLost`` and ``StoreFault``.
+        """
+        self._on_step(Step.AFTER_WRITE)
+        began = time.perf_counter()
+        landed = self._store.until_done(lambda: self.landing.land(staged))
+        commit_ms = (time.perf_counter() - began) * 1000
+        self._on_step(Step.AFTER_COMMIT)
+        self._report(staged.batch, landed, commit_ms)
+        self._on_step(Step.AFTER_REPORT)
+
+    def catch_up_dashboard(self) -> None:
+        """Bring the dashboard up to ``live/events`` from its rows, after batches that it was not handed."""
+        dashboard, snapshot = self._dashboard, self.landing.events.snapshot()
+        if dashboard is None or snapshot is None:
+            return
+        # Hours of events take minutes, and a stream that gives no sign of life for so long is taken for hung.
+        self._store.until_done(
+            lambda: dashboard.catch_up(
+                snapshot,
+                self._now(),
+                on_turn=lambda: self._progress.turn(Phase.RUNNING, "the dashboard catches up"),
+            )
+        )
+        self._tell_dashboard()
 
     def is_behind(self) -> bool:
         """Whether the dashboard waits for a commit that no further batch may bring."""
@@ -166,8 +194,8 @@ class BatchWriter:
             Landed(
                 at=at,
                 records=batch.records,
-                events=batch.accepted.height,
-                rejected=batch.rejected.height,
+                events=batch.account.rows,
+                rejected=batch.account.rejected,
                 bytes=batch.value_bytes,
                 commit_ms=commit_ms,
                 latencies_ms=_latencies_ms(batch, at),
