@@ -6,6 +6,7 @@ reads what. What the group sees is only told to it, for the tools that show its 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,6 +17,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from streamguard_assets.contracts.offsets import Offsets
 from streamguard_assets.kafka.client import KafkaConnection, LastError
 from streamguard_assets.kafka.reader import BATCH_RECORDS, COMMITTED, MISSING
+
+CLOSE_S = 2.0
+"""How long an end waits for the client to say goodbye."""
 
 TAIL_FETCH: dict[str, Any] = {
     # how long the broker may hold an answer back when nothing is there: an idle topic is asked four times a second
@@ -61,10 +65,14 @@ class TopicTail:
     def close(self) -> None:
         """Leave the cluster; harmless when done twice.
 
-        By letting go of the client: closing it would wait for a commit of the group that is under way, for most of a
-        minute when the cluster is away, and there is no membership to give up.
+        Beside the caller, who waits only a little: closing waits for a commit of the group that is under way, which
+        takes most of a minute when the cluster is away, and nothing depends on it.
         """
-        self._consumer = None
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            closing = threading.Thread(target=consumer.close, name=f"close-{self.topic}", daemon=True)
+            closing.start()
+            closing.join(CLOSE_S)
 
     def publish(self, positions: Offsets) -> None:
         """Tell the group where the stream is, without waiting: Kafka's own tools then show its lag.
