@@ -86,6 +86,8 @@ class Backlog:
     def drain(self, facts: TopicFacts) -> None:
         """Commit slices until less than a slice is left, or until a stop or a pause; nothing when less is.
 
+        The dashboard is not told of them: ``BatchWriter.catch_up_dashboard`` comes after.
+
         Raises:
             Reopen: the topic changed, a worker died, or the cluster went away; what was committed stays.
             ConservationError: a slice is not exactly its offsets; nothing of it was committed.
@@ -101,7 +103,6 @@ class Backlog:
                 self._commit_all(planned, lambda piece: ahead.submit(self._stage, workers, piece))
         except (KafkaUnavailable, RetentionGap, OffsetOutOfRange, BrokenProcessPool) as reason:
             raise Reopen(f"the backlog could not be read to its end: {reason}") from reason
-        self._writer.catch_up_dashboard()
 
     def _commit_all(
         self, planned: list[OffsetRange], stage: Callable[[OffsetRange], Future[tuple[Staged, datetime]]]
@@ -137,8 +138,7 @@ class Backlog:
         read.account.verify(piece, read.receipt)
         self._on_step(Step.AFTER_READ)
         facts = topic_facts(self._stream.connection, self._stream.topic)
-        if facts.topic_id != self._writer.landing.state.topic_id:
-            raise Reopen(f"topic {self._stream.topic!r} was recreated while its backlog was read")
+        self._writer.refuse_other_topic(facts)
         self._progress.note(end_offsets=dict(facts.end_offsets))
         self._writer.land(StagedBatch(self._batch(piece, read, read_at), read.files, read.rejected_files))
 

@@ -16,7 +16,7 @@ from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.dashboard import LiveDashboard
 from streamguard_assets.streaming.embedded.backlog import Backlog
 from streamguard_assets.streaming.embedded.landing import Tenure
-from streamguard_assets.streaming.embedded.opening import Opening, open_stream_tables
+from streamguard_assets.streaming.embedded.opening import open_stream_tables
 from streamguard_assets.streaming.embedded.session import Session
 from streamguard_assets.streaming.embedded.store_patience import StorePatience
 from streamguard_assets.streaming.embedded.writer import BatchWriter
@@ -101,27 +101,15 @@ def _session(
         progress.note(epoch=opening.landing.epoch, positions=dict(opening.landing.positions))
         if opening.gaps:
             record_gaps(stream, opening.gaps, now())
-        dashboard = store.until_done(lambda: _dashboard(stream, opening, owner, progress, now))
+        events, epoch = opening.landing.events, opening.landing.epoch
+        dashboard = store.until_done(lambda: LiveDashboard.open(stream, events, owner, facts.topic_id, epoch=epoch))
         writer = BatchWriter(
             stream, opening.landing, dashboard, control, progress, owner=owner, now=now, on_step=on_step
         )
         if not opening.gaps:  # offsets that are passed over go into the first batch of the session
             Backlog(stream, writer, control, progress, now=now, on_step=on_step).drain(facts)
+        writer.catch_up_dashboard()
         Session(stream, opening, facts, control, progress, writer, now=now, on_step=on_step).run()
-
-
-def _dashboard(
-    stream: Stream, opening: Opening, owner: str, progress: Progress, now: Callable[[], datetime]
-) -> LiveDashboard | None:
-    """The stream's dashboard, up with ``live/events``; None for a contract that none fits."""
-    events, topic_id = opening.landing.events, opening.landing.state.topic_id
-    dashboard = LiveDashboard.open(stream, events, owner, topic_id, epoch=opening.landing.epoch)
-    if dashboard is not None and dashboard.behind(opening.landing.positions):
-        snapshot = events.snapshot()
-        assert snapshot is not None, "live/events was taken over just now"
-        # Hours of events take minutes, and a stream that gives no sign of life for so long is taken for hung.
-        dashboard.catch_up(snapshot, now(), on_turn=lambda: progress.turn(Phase.STARTING, "the dashboard catches up"))
-    return dashboard
 
 
 def _facts(stream: Stream, owner: str, control: Control, progress: Progress) -> TopicFacts | None:

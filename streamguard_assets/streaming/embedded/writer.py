@@ -76,15 +76,12 @@ class BatchWriter:
         began = time.perf_counter()
         staged = self._store.until_done(lambda: self.landing.stage(batch, moment))
         self._on_step(Step.AFTER_WRITE)
-        self._refuse_other_topic(facts)
-        landed = self._store.until_done(lambda: self.landing.land(staged))
-        commit_ms = (time.perf_counter() - began) * 1000
-        self._on_step(Step.AFTER_COMMIT)
+        self.refuse_other_topic(self._answer(facts))
+        landed, commit_ms = self._commit(staged, began)
         self._oldest_s = None
         self._update_dashboard(batch)
         self._on_step(Step.AFTER_DASHBOARD)
         self._report(batch, landed, commit_ms)
-        self._on_step(Step.AFTER_REPORT)
 
     def land(self, staged: Staged) -> None:
         """Commit a batch whose files are written and whose topic is known to be the same; the dashboard comes later.
@@ -92,24 +89,22 @@ class BatchWriter:
         Raises ``StreamLost`` and ``StoreFault``.
         """
         self._on_step(Step.AFTER_WRITE)
-        began = time.perf_counter()
-        landed = self._store.until_done(lambda: self.landing.land(staged))
-        commit_ms = (time.perf_counter() - began) * 1000
-        self._on_step(Step.AFTER_COMMIT)
+        landed, commit_ms = self._commit(staged, time.perf_counter())
         self._report(staged.batch, landed, commit_ms)
-        self._on_step(Step.AFTER_REPORT)
 
     def catch_up_dashboard(self) -> None:
-        """Bring the dashboard up to ``live/events`` from its rows, after batches that it was not handed."""
-        dashboard, snapshot = self._dashboard, self.landing.events.snapshot()
-        if dashboard is None or snapshot is None:
+        """Bring the dashboard up to ``live/events`` from its rows: of another life, and of batches not handed to it."""
+        dashboard = self._dashboard
+        if dashboard is None or not dashboard.behind(self.landing.positions):
             return
+        snapshot = self.landing.events.snapshot()
+        assert snapshot is not None, "live/events was taken over before"
         # Hours of events take minutes, and a stream that gives no sign of life for so long is taken for hung.
         self._store.until_done(
             lambda: dashboard.catch_up(
                 snapshot,
                 self._now(),
-                on_turn=lambda: self._progress.turn(Phase.RUNNING, "the dashboard catches up"),
+                on_turn=lambda: self._progress.turn(Phase.STARTING, "the dashboard catches up"),
             )
         )
         self._tell_dashboard()
@@ -132,10 +127,17 @@ class BatchWriter:
         """Kafka timestamp of the oldest record that is not committed, seconds since the epoch; None: there is none."""
         return self._oldest_s if self._oldest_s is not None else in_hand_s
 
-    def _refuse_other_topic(self, facts: Future[TopicFacts]) -> None:
-        found = self._answer(facts)
+    def refuse_other_topic(self, found: TopicFacts) -> None:
+        """``Reopen`` when the topic is not the one that the tables are of; asked after the last record was read."""
         if found.topic_id != self.landing.state.topic_id:
             raise Reopen(f"topic {self._stream.topic!r} was recreated while a batch was read")
+
+    def _commit(self, staged: Staged, began: float) -> tuple[LiveSnapshot, float]:
+        """What has landed, and how many milliseconds after ``began``."""
+        landed = self._store.until_done(lambda: self.landing.land(staged))
+        commit_ms = (time.perf_counter() - began) * 1000
+        self._on_step(Step.AFTER_COMMIT)
+        return landed, commit_ms
 
     def _answer(self, facts: Future[TopicFacts]) -> TopicFacts:
         """The answer, asked for again while the cluster is away: nothing is committed on a guess."""
@@ -203,6 +205,7 @@ class BatchWriter:
             ),
             landed.state.positions,
         )
+        self._on_step(Step.AFTER_REPORT)
 
 
 def _latencies_ms(batch: MicroBatch, at: datetime) -> tuple[float, ...]:

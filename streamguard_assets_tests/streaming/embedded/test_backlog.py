@@ -46,13 +46,16 @@ class Draining:
         landing = open_stream_tables(stream, "the test", self.facts, nothing, Tenure()).landing
         dashboard = LiveDashboard.open(stream, landing.events, "the test", self.facts.topic_id, epoch=landing.epoch)
         handles = (self.control, self.progress)
-        writer = BatchWriter(stream, landing, dashboard, *handles, owner="the test", now=utc_now, on_step=self._pass)
+        self.writer = BatchWriter(
+            stream, landing, dashboard, *handles, owner="the test", now=utc_now, on_step=self._pass
+        )
         self.backlog = Backlog(
-            stream, writer, *handles, now=utc_now, on_step=self._pass, slice_offsets=10, least_offsets=10
+            stream, self.writer, *handles, now=utc_now, on_step=self._pass, slice_offsets=10, least_offsets=10
         )
 
     def drain(self) -> None:
         self.backlog.drain(self.facts)
+        self.writer.catch_up_dashboard()
 
     def _pass(self, step: Step) -> None:
         self.passed.append(step)
