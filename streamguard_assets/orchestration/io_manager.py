@@ -22,6 +22,7 @@ from streamguard_assets.lake.staging import DataFile, FileStager
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.orchestration.metadata import commit_metadata
 from streamguard_assets.orchestration.resources import Streams
+from streamguard_assets.windows.keeper import is_open
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
 
 WindowRows = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader | Iterable[pl.DataFrame]
@@ -56,7 +57,8 @@ class WindowIOManager(IOManager):
         table = self._table(stream, name, None if first is None else _schema_of(first))
         rows = frames if first is None else chain([first], frames)
         for window, files in _staged(table, rows, windows, context.step_context.run_id).items():
-            commit = WindowCommit(window, context.step_context.run_id, complete=True, code_version=CODE_VERSION)
+            complete = _is_whole(stream, window)
+            commit = WindowCommit(window, context.step_context.run_id, complete, code_version=CODE_VERSION)
             context.step_context.add_asset_metadata(
                 metadata=commit_metadata(table.commit(files, commit)),
                 asset_key=context.asset_key,
@@ -90,6 +92,12 @@ class WindowIOManager(IOManager):
 
 def _is_built_in(stream: Stream, name: str) -> bool:
     return name in stream.graph and stream.graph[name].is_table
+
+
+def _is_whole(stream: Stream, window: str) -> bool:
+    """Whether the events of ``window`` are all in the lake; rows made while it still fills are not its last."""
+    events = stream.table("events").commits().get(window)
+    return not is_open(stream, window) and (events is None or events.complete)
 
 
 def _staged(

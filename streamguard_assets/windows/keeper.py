@@ -118,6 +118,12 @@ def closed_windows(stream: Stream) -> list[LedgerWindow]:
     ]
 
 
+def is_open(stream: Stream, window: str) -> bool:
+    """Whether ``window`` can still grow: the boundary at its end is not decided yet."""
+    last = stream.ledger.last()
+    return last is None or stream.cadence.end(window) > last.instant
+
+
 def open_window(stream: Stream) -> LedgerWindow | None:
     """The window that is filling now, or None while nothing is decided or it has no offsets yet."""
     last = stream.ledger.last()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,8 @@ from dagster import (
 )
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from streamguard_assets.contracts.offsets import Boundary
+from streamguard_assets.contracts.windows import window_start
 from streamguard_assets.orchestration import io_manager
 from streamguard_assets.orchestration.io_manager import WindowIOManager
 from streamguard_assets.orchestration.partitions import window_partitions
@@ -95,6 +98,14 @@ def test_a_window_that_is_written_again_leaves_its_neighbours_alone(lake: Settin
     run(lake, WINDOWS, user_asset(lake, rows_of))
     run(lake, WINDOWS[1:2], user_asset(lake, lambda windows: pl.DataFrame({"n": [7]})))
     assert stored(lake) == {WINDOWS[0]: [0, 1, 2], WINDOWS[1]: [7], WINDOWS[2]: [0, 1, 2]}
+
+
+def test_rows_of_a_window_that_still_fills_are_told_from_its_last(lake: Settings) -> None:
+    stream = Streams(lake).open(STREAM)
+    stream.ledger.insert_many([Boundary(window_start(w), {0: 0}, "topic-1") for w in WINDOWS[:2]], datetime.now(UTC))
+    run(lake, WINDOWS[:2], user_asset(lake, rows_of))
+    commits = stream.user_table("mine", None).commits()
+    assert {window: commit.complete for window, commit in commits.items()} == {WINDOWS[0]: True, WINDOWS[1]: False}
 
 
 def test_a_window_for_which_no_row_came_is_empty_afterwards(lake: Settings) -> None:
