@@ -99,6 +99,7 @@ class Harness:
     def settle(self) -> Verified:
         """Stop the producers, let a last stream come to the end of the topic and stop as asked, and verify it all."""
         self._producers.finish(PATIENCE_S)
+        self.wait_until(self._all_acknowledged_can_be_read, "the end of every transaction")
         last = self._start("settling")
         self._wait_for_the_end(last)
         last.ask_to_end()
@@ -110,6 +111,12 @@ class Harness:
     def _producers_have_done_both(self) -> bool:
         self._journal.catch_up()
         return bool(self._journal.committed and self._journal.aborted)
+
+    def _all_acknowledged_can_be_read(self) -> bool:
+        """Records behind an open transaction cannot, and would be left out of the proof."""
+        self._journal.catch_up()
+        self._log.catch_up()
+        return all(offset < self._log.positions[p] for p, offset in self._journal.committed.values())
 
     def _deal(self, blow: Round) -> None:
         deal = {

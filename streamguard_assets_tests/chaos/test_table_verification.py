@@ -13,7 +13,7 @@ from streamguard_assets.chaos.committed_log import SCHEMA, CommittedLog
 from streamguard_assets.chaos.faulty_sinks import SCHEMA as ROWS
 from streamguard_assets.chaos.faulty_sinks import Table
 from streamguard_assets.chaos.findings import Promise
-from streamguard_assets.chaos.journal import Journal
+from streamguard_assets.chaos.journal import Fate, Journal, JournalWriter
 from streamguard_assets.chaos.verification import Verification, Verified
 
 STARTS = {"0": 0}
@@ -132,3 +132,18 @@ def test_a_stream_that_never_committed_has_nothing_to_prove(tmp_path: Path) -> N
     verified = Verification(tmp_path, ToldLog(), Journal(tmp_path / "journal.ndjson")).verify()
 
     assert (verified.version, verified.records, verified.findings) == (None, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("offset", "broken"),
+    [(3, {Promise.KAFKA}), (6, set())],
+    ids=["where the topic has another record", "behind a transaction that is still open"],
+)
+def test_an_acknowledged_record_must_be_there_once_it_can_be_read(
+    tables: Tables, offset: int, broken: set[Promise]
+) -> None:
+    tables.commit(frame(*ALL))
+    with JournalWriter(tables.live / "journal.ndjson") as journal:
+        journal.note(Fate.COMMITTED, [("another", 0, offset)])
+
+    assert tables.broken() == broken
