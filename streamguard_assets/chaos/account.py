@@ -17,6 +17,7 @@ class Account:
     commits: int = 0
     verifications: int = 0
     verified_records: int = 0
+    misjudged_by_kafka: int = 0
     recoveries_s: list[float] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 

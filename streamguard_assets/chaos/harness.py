@@ -12,6 +12,7 @@ from streamguard_assets.chaos.account import Account
 from streamguard_assets.chaos.commit_rules import APPEND, broken_rules
 from streamguard_assets.chaos.committed_log import CommittedLog
 from streamguard_assets.chaos.delta_log import DeltaLog, LoggedCommit
+from streamguard_assets.chaos.dropped_ends import dropped_ends
 from streamguard_assets.chaos.findings import Finding, Promise, PromiseBroken
 from streamguard_assets.chaos.journal import Journal
 from streamguard_assets.chaos.producers import Producers
@@ -54,7 +55,7 @@ class Harness:
         self._struck_at_s: float | None = None
         self._log = CommittedLog(room.servers, TOPIC, PARTITIONS)
         self._journal = Journal(room.journal)
-        self._verification = Verification(room.live, self._log, self._journal)
+        self._verification = Verification(room.live, self._log, self._journal, lambda: dropped_ends(room.broker_log))
         self._producers = Producers(room, seed)
 
     def __enter__(self) -> Self:
@@ -91,6 +92,7 @@ class Harness:
         verified = self._verification.verify()
         self.account.verifications += 1
         self.account.verified_records = verified.records
+        self.account.misjudged_by_kafka = verified.misjudged_records
         self._told(self.account)
         if verified.findings:
             raise PromiseBroken(verified.findings)

@@ -17,6 +17,7 @@ def report_document(account: Account, seed: int) -> dict[str, Any]:
         "commits": account.commits,
         "verifications": account.verifications,
         "verified_records": account.verified_records,
+        "misjudged_by_kafka": account.misjudged_by_kafka,
         "mean_recovery_s": None if recovery_s is None else round(recovery_s, 2),
         "findings": [str(finding) for finding in account.findings],
         "kills_by_kind": dict(sorted(account.kills.items())),

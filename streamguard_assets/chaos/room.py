@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from streamguard_assets.chaos.standstill import standing_still
+from streamguard_assets.kafka.broker.files import BrokerFiles
 from streamguard_assets.kafka.broker.info import running_broker
 from streamguard_assets.kafka.broker.lifecycle import start_broker, stop_broker
 from streamguard_assets.kafka.broker.ports import is_free
@@ -45,6 +46,11 @@ class Room:
     @property
     def logs(self) -> Path:
         return self.folder / "logs"
+
+    @property
+    def broker_log(self) -> Path:
+        """What the broker says."""
+        return BrokerFiles(self.folder).server_log
 
     @property
     def journal(self) -> Path:

@@ -55,8 +55,9 @@ class Tables:
         table = table or self.events
         table.append(self._own[table], rows, batch)
 
-    def verified(self) -> Verified:
-        return Verification(self.live, ToldLog(), Journal(self.live / "journal.ndjson")).verify()
+    def verified(self, dropped_ends: int = 0) -> Verified:
+        journal = Journal(self.live / "journal.ndjson")
+        return Verification(self.live, ToldLog(), journal, lambda: dropped_ends).verify()
 
     def broken(self) -> set[Promise]:
         return {finding.promise for finding in self.verified().findings}
@@ -129,7 +130,7 @@ def test_a_hole_that_the_topic_does_not_have_is_found(tables: Tables) -> None:
 
 
 def test_a_stream_that_never_committed_has_nothing_to_prove(tmp_path: Path) -> None:
-    verified = Verification(tmp_path, ToldLog(), Journal(tmp_path / "journal.ndjson")).verify()
+    verified = Verification(tmp_path, ToldLog(), Journal(tmp_path / "journal.ndjson"), lambda: 0).verify()
 
     assert (verified.version, verified.records, verified.findings) == (None, 0, ())
 
@@ -147,3 +148,13 @@ def test_an_acknowledged_record_must_be_there_once_it_can_be_read(
         journal.note(Fate.COMMITTED, [("another", 0, offset)])
 
     assert tables.broken() == broken
+
+
+def test_an_aborted_record_that_kafka_gives_as_committed_is_its_own_fault_only_if_it_says_so(tables: Tables) -> None:
+    tables.commit(frame(*ALL))
+    with JournalWriter(tables.live / "journal.ndjson") as journal:
+        journal.note(Fate.ABORTED, [("a-3", 0, 3)])
+
+    assert tables.broken() == {Promise.KAFKA}
+    told = tables.verified(dropped_ends=1)
+    assert (told.findings, told.misjudged_records) == ((), 1)
