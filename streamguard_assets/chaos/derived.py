@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from streamguard_assets.chaos.findings import Finding, Promise
 from streamguard_assets.lake.errors import LakeError
-from streamguard_assets.streaming.dashboard_replay import dashboard_history, recomputed, told_rows
+from streamguard_assets.streaming.dashboard.replay import dashboard_history, recomputed, told_rows
 from streamguard_assets.streaming.live_tables import dashboard_definition, live_dashboard, live_events
-from streamguard_assets.streaming.reconciliation import reconcile
-from streamguard_assets.streaming.verdicts import Verdict
+from streamguard_assets.streaming.reconciliation.reconcile import reconcile
+from streamguard_assets.streaming.reconciliation.verdicts import Verdict
 from streamguard_assets.windows.ingest import Ingest
 from streamguard_assets.windows.keeper import closed_windows, keep_ledger
 from streamguard_assets.windows.stream import Stream

@@ -24,9 +24,12 @@ from streamguard_assets.processes.identity import ProcessIdentity
 Found = Sequence[psutil.Process]
 
 COMMAND_TIMEOUT_S = 300.0
-SUPERVISION = {"restarts_per_hour": "10000", "restart_backoff_s": "0", "stale_after_s": "10"}
-"""A run of blows is no fault of the stream: it must not be given up after some of them, nor be kept waiting for longer
-with each."""
+SUPERVISION = {
+    "restarts_per_hour": "10000",  # a run of blows is no fault of the stream: it must not be given up after some
+    "restart_backoff_s": "0",  # nor be kept waiting for longer with each
+    "stale_after_s": "10",
+    "care_cron": "0 0 1 1 *",  # care shortens the dashboard's log, from which every step is computed again at the end
+}
 MOST_KILLS, WITHIN_S = 5, 600.0
 """``streamguard up`` rightly ends itself when a service ends more often than it can by bad luck."""
 

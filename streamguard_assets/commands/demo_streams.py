@@ -11,8 +11,8 @@ from streamguard_assets.commands.stream_status import status_readers, status_row
 from streamguard_assets.commands.streams import now
 from streamguard_assets.kafka.offsets import last_stable_offsets
 from streamguard_assets.settings import Settings
-from streamguard_assets.streaming.status import StatusReader
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.status import StatusReader
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets.windows.stream import Stream
 
 POLL_INTERVAL_S = 0.5

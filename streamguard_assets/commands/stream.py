@@ -32,11 +32,11 @@ from streamguard_assets.orchestration.instance import dagster_instance
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.settings import Settings, load_settings
 from streamguard_assets.streaming.progress import Phase
-from streamguard_assets.streaming.status import StreamStatus
-from streamguard_assets.streaming.wanted import Wanted, WantedState, WantedTable
+from streamguard_assets.streaming.supervision.status import StreamStatus
+from streamguard_assets.streaming.supervision.wanted import Wanted, WantedState, WantedTable
 
 if TYPE_CHECKING:
-    from streamguard_assets.streaming.heartbeat import Heartbeat
+    from streamguard_assets.streaming.supervision.heartbeat import Heartbeat
 
 app = typer.Typer(
     help="The long-lived run of a stream: start, stop, pause, resume, status, run, reconcile.", no_args_is_help=True

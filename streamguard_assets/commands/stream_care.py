@@ -10,8 +10,8 @@ from streamguard_assets.commands.exit_codes import ExitCode
 from streamguard_assets.commands.output import CsvOption, JsonOption, chosen_format, print_note, print_records
 from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.settings import load_settings
-from streamguard_assets.streaming.reconciliation import reconcile as compare
-from streamguard_assets.streaming.retention import Removal, remove_covered
+from streamguard_assets.streaming.reconciliation.reconcile import reconcile as compare
+from streamguard_assets.streaming.reconciliation.retention import Removal, remove_covered
 
 _COLUMNS = ["window", "verdict", "rows", "rejected", "rejudged", "compared_at", "finding"]
 

@@ -17,7 +17,7 @@ from streamguard_assets.commands.output import JsonOption, chosen_format, print_
 from streamguard_assets.commands.streams import now
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.settings import Settings, load_settings
-from streamguard_assets.streaming.status import StatusReader, StreamStatus
+from streamguard_assets.streaming.supervision.status import StatusReader, StreamStatus
 
 REFRESH_S = 1.0
 

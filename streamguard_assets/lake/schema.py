@@ -44,6 +44,18 @@ def conform(frame: pl.DataFrame, dtypes: dict[str, Any], where: str) -> pl.DataF
         raise SchemaConflict(f"{where}: rows cannot be cast to the table's types: {error}") from error
 
 
+def as_declared(rows: pl.LazyFrame, dtypes: dict[str, Any]) -> pl.LazyFrame:
+    """``rows`` of some version with exactly the columns of ``dtypes``: null where that version did not have one yet."""
+    there = rows.collect_schema()
+
+    def column(name: str, dtype: Any) -> pl.Expr:
+        if there.get(name) == dtype:
+            return pl.col(name)  # without a cast, so that filters on it still reach the files
+        return (pl.col(name) if name in there else pl.lit(None).alias(name)).cast(dtype)
+
+    return rows.select(column(name, dtype) for name, dtype in dtypes.items())
+
+
 def merged(table: Schema, wanted: pa.Schema, where: str) -> Schema:
     """The table's schema with what ``wanted`` adds, nullable. Columns that only the table has stay (null from now).
 

@@ -22,7 +22,7 @@ from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.filling import filled, log_metadata
 from streamguard_assets.lake.location import LakeLocation, folder_tells
 from streamguard_assets.lake.partitioned_staging import PartitionedStager
-from streamguard_assets.lake.schema import merged, polars_schema
+from streamguard_assets.lake.schema import as_declared, merged, polars_schema
 from streamguard_assets.lake.staging import DataFile, FileStager
 from streamguard_assets.lake.tables import CONFIGURATION, TableHandle, scan_table
 
@@ -123,12 +123,7 @@ class SnapshotTable:
         """All rows, lazily, with this schema's columns. Raises ``TableMissing`` when the table was never written."""
         table = self._handle.pinned(version)
         rows = scan_table(table, self._options, file_by_file=not all(map(folder_tells, self._partition_values(table))))
-        there = rows.collect_schema()
-        columns = [
-            (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name)
-            for name, dtype in polars_schema(self.schema).items()
-        ]
-        found = rows.select(columns)
+        found = as_declared(rows, polars_schema(self.schema))
         if self._required_partition is not None:
             # Delta has no empty text as a partition: it reads as null, which a required column cannot hold.
             found = found.with_columns(pl.col(self._required_partition).fill_null(""))

@@ -19,7 +19,7 @@ from streamguard_assets.lake.fence import Pause, commit_fenced
 from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.filling import filled, log_metadata
 from streamguard_assets.lake.location import LakeLocation
-from streamguard_assets.lake.schema import WINDOW, merged, polars_schema, with_window
+from streamguard_assets.lake.schema import WINDOW, as_declared, merged, polars_schema, with_window
 from streamguard_assets.lake.staging import DataFile, FileStager, Partition
 from streamguard_assets.lake.tables import TableHandle, scan_table
 
@@ -170,13 +170,7 @@ class WindowTable:
                 raise
             return pl.LazyFrame(schema=dtypes)
         rows = scan_table(table, self._options, only=None if windows is None else {WINDOW: set(windows)})
-        there = rows.collect_schema()
-        return rows.select(
-            (pl.col(name) if name in there else pl.lit(None).alias(name)).cast(dtype)
-            if there.get(name) != dtype
-            else pl.col(name)
-            for name, dtype in dtypes.items()
-        )
+        return as_declared(rows, dtypes)
 
     def _followed(self, table: DeltaTable) -> CommitFold:
         if self._fold.version < 0 and table.version() >= INDEX_EVERY_COMMITS:

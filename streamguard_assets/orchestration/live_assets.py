@@ -14,7 +14,7 @@ from streamguard_assets.orchestration.assets.describing import OWNER, column_sch
 from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.settings import Settings
 from streamguard_assets.streaming.live_tables import live_dashboard, live_events, live_quarantine
-from streamguard_assets.streaming.verdicts import SCHEMA as RECONCILED_SCHEMA
+from streamguard_assets.streaming.reconciliation.verdicts import SCHEMA as RECONCILED_SCHEMA
 from streamguard_assets.windows.stream import Stream, open_stream
 
 

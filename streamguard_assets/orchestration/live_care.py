@@ -24,8 +24,8 @@ from streamguard_assets.orchestration.care_schedules import job_schedule
 from streamguard_assets.orchestration.dead_runs import note_process
 from streamguard_assets.orchestration.resources import Streams
 from streamguard_assets.settings import Settings
-from streamguard_assets.streaming.reconciliation import Reconciliation, reconcile
-from streamguard_assets.streaming.retention import Removal, remove_covered
+from streamguard_assets.streaming.reconciliation.reconcile import Reconciliation, reconcile
+from streamguard_assets.streaming.reconciliation.retention import Removal, remove_covered
 
 MAX_SHOWN_WINDOWS = 100
 _DESCRIPTION = "Compare the live rows of {stream} with its complete windows, and remove those that are proven and due."

@@ -24,10 +24,10 @@ from polars.exceptions import PolarsError
 
 from streamguard_assets.lake.errors import LakeError, StreamLost
 from streamguard_assets.streaming.control import Control
-from streamguard_assets.streaming.fingerprint import code_fingerprint
-from streamguard_assets.streaming.heartbeat import BEAT_EVERY_S, OVER, Heartbeat, HeartbeatFile, Host
 from streamguard_assets.streaming.progress import Phase, Progress
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.fingerprint import code_fingerprint
+from streamguard_assets.streaming.supervision.heartbeat import BEAT_EVERY_S, OVER, Heartbeat, HeartbeatFile, Host
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets.windows.stream import Stream
 
 Clock = Callable[[], datetime]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from streamguard_assets.commands.stream_care import reconcile
 from streamguard_assets_tests.commands.conftest import Answer, Site
 from streamguard_assets_tests.conftest import SettingsFactory
-from streamguard_assets_tests.streaming.test_reconciliation import PLACE
+from streamguard_assets_tests.streaming.reconciliation.test_reconcile import PLACE
 from streamguard_assets_tests.streaming.two_paths import START, TwoPaths, expected, instant_of, offsets_of, places
 
 

@@ -18,9 +18,9 @@ from streamguard_assets.commands.exit_codes import ExitCode
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.processes.identity import ProcessIdentity
 from streamguard_assets.settings import ENV_PREFIX
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile, Host
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, HeartbeatFile, Host
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets_tests.commands.conftest import Answer, Site, events_of
 from streamguard_assets_tests.waiting import wait_until
 

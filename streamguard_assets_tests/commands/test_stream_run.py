@@ -14,9 +14,9 @@ from streamguard_assets.commands.exit_codes import ExitCode
 from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.streaming import host
-from streamguard_assets.streaming.heartbeat import FILE, Heartbeat, Host
 from streamguard_assets.streaming.progress import StreamSnapshot
-from streamguard_assets.streaming.wanted import NEVER_ASKED, Wanted, WantedState, WantedTable
+from streamguard_assets.streaming.supervision.heartbeat import FILE, Heartbeat, Host
+from streamguard_assets.streaming.supervision.wanted import NEVER_ASKED, Wanted, WantedState, WantedTable
 from streamguard_assets_tests.commands.conftest import Site
 
 Meanwhile = Callable[[], object]

@@ -19,8 +19,8 @@ import pytest
 from streamguard_assets.commands.exit_codes import ExitCode
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.settings import environment_variable
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.timeout(420)]

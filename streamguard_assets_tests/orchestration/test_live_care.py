@@ -22,7 +22,7 @@ from streamguard_assets.orchestration.live_care import live_care_job_name
 from streamguard_assets.orchestration.running import QUIET
 from streamguard_assets.settings import Settings
 from streamguard_assets_tests.conftest import SettingsFactory
-from streamguard_assets_tests.streaming.test_reconciliation import PLACE
+from streamguard_assets_tests.streaming.reconciliation.test_reconcile import PLACE
 from streamguard_assets_tests.streaming.two_paths import HOUR, START, TwoPaths, expected, offsets_of, places
 
 LATER = START + 1_000 * HOUR

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streamguard_assets.processes.identity import ProcessIdentity
-from streamguard_assets.streaming.heartbeat import Heartbeat, Host
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
-from streamguard_assets.streaming.supervision import Policy, RunState, StreamRun
-from streamguard_assets.streaming.wanted import Wanted, WantedState
+from streamguard_assets.streaming.supervision.decision import Policy, RunState, StreamRun
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, Host
+from streamguard_assets.streaming.supervision.wanted import Wanted, WantedState
 
 NOW = datetime(2026, 1, 31, 14, 0, tzinfo=UTC)
 CODE = "0a1b2c3d"

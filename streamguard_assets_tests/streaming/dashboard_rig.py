@@ -15,9 +15,9 @@ from streamguard_assets.lake.live.table import LIVE_DATE, LiveTable
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import polars_schema
 from streamguard_assets.settings import Settings
-from streamguard_assets.streaming.dashboard import LiveDashboard
-from streamguard_assets.streaming.dashboard_record import DashboardRecord, Ranges
-from streamguard_assets.streaming.dashboard_replay import dashboard_history, recomputed, told_rows
+from streamguard_assets.streaming.dashboard.live import LiveDashboard
+from streamguard_assets.streaming.dashboard.record import DashboardRecord, Ranges
+from streamguard_assets.streaming.dashboard.replay import dashboard_history, recomputed, told_rows
 from streamguard_assets.streaming.live_tables import live_dashboard, live_events
 from streamguard_assets.windows.stream import open_stream
 

@@ -18,10 +18,10 @@ from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.streaming.control import Control
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
 from streamguard_assets.streaming.host import Clock, Pace, Place, StreamStuckError, host_stream
 from streamguard_assets.streaming.progress import Phase, Progress
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets.windows.stream import Stream, open_stream
 from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.waiting import wait_until
@@ -332,7 +332,7 @@ from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.settings import load_settings
 from streamguard_assets.streaming.host import Place, host_stream
 from streamguard_assets.streaming.progress import Phase
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets.windows.stream import open_stream
 
 lake, committed = LakeLocation(sys.argv[1]), Path(sys.argv[2])

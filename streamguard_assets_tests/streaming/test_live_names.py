@@ -8,7 +8,7 @@ from streamguard_assets.lake.catalog import lake_tables, live_tables, named_tabl
 from streamguard_assets.lake.history import read_history
 from streamguard_assets.lake.sql import run_sql
 from streamguard_assets.lake.time_travel import rows_at_version
-from streamguard_assets.streaming.reconciliation import reconcile
+from streamguard_assets.streaming.reconciliation.reconcile import reconcile
 from streamguard_assets_tests.streaming.two_paths import START, TwoPaths, expected, offsets_of
 
 NAMES = ["live_events", "live_quarantine", "live_reconciled"]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from streamguard_assets.streaming import view
 from streamguard_assets.streaming.coverage import TopicsDiffer, within
-from streamguard_assets.streaming.reconciliation import reconcile
-from streamguard_assets.streaming.retention import remove_covered
+from streamguard_assets.streaming.reconciliation.reconcile import reconcile
+from streamguard_assets.streaming.reconciliation.retention import remove_covered
 from streamguard_assets.streaming.view import read_quarantine, read_view
 from streamguard_assets_tests.conftest import SettingsFactory, make_settings
 from streamguard_assets_tests.streaming.two_paths import (

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from streamguard_assets.lake.care.report import CareReport, unchanged
 from streamguard_assets.lake.files import FileStore
+from streamguard_assets.lake.live.log import delete_old_entries
 from streamguard_assets.lake.tables import open_table
 
 
@@ -16,10 +17,10 @@ def delete_unneeded(
     """Delete files that no version of the last ``retention_hours`` names, and staged ones that are older than that.
 
     delta-rs tells which they are; deleting them through it would leave two entries in the log, each of which takes a
-    turn from a stream that commits every second and says nothing of its state. Files and folders whose names begin
-    with an underscore or a dot stay, as in every vacuum. Entries of the log go that are older than the table's own
-    ``delta.logRetentionDuration`` and that a checkpoint stands for. Safe beside writers and other deleters: what is
-    staged for a commit to come is younger, and a file that is gone already is no error.
+    turn from a stream that commits every second and says nothing of its state. Files and folders whose names begin with
+    an underscore or a dot stay, as in every vacuum. Of the log, what ``delete_old_entries`` says goes. Safe beside
+    writers and other deleters: what is staged for a commit to come is younger, and a file that is gone already is no
+    error.
 
     Raises ``TableMissing`` when there is no table.
     """
@@ -33,5 +34,5 @@ def delete_unneeded(
     if not dry_run:
         for path in gone:
             store.delete(path)
-        table.cleanup_metadata()
+        delete_old_entries(store)
     return report.exchanged((len(gone), sum(sizes[path] for path in gone)), (0, 0), changed=len(gone))

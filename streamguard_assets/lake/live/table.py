@@ -28,7 +28,7 @@ from streamguard_assets.lake.live.columns import as_stored, file_dtypes
 from streamguard_assets.lake.live.log import delete_old_entries, state_at, states_between
 from streamguard_assets.lake.live.state import METADATA_KEY, LiveState
 from streamguard_assets.lake.location import LakeLocation
-from streamguard_assets.lake.schema import merged, polars_schema
+from streamguard_assets.lake.schema import as_declared, merged, polars_schema
 from streamguard_assets.lake.staging import DataFile, FileStager, Partition
 from streamguard_assets.lake.tables import TableHandle, scan_table
 
@@ -37,10 +37,7 @@ APP_ID = "streamguard/live"
 
 CONFIGURATION = {
     "delta.checkpointInterval": "25",
-    # Every look at the log lists its folder: at 40,000 entries, half a day of seconds, a commit took thirty times as
-    # long. Windows keep their history for ever; these rows are only live.
-    "delta.logRetentionDuration": "interval 15 minutes",
-    "delta.enableExpiredLogCleanup": "false",  # see ``clean_log``
+    "delta.enableExpiredLogCleanup": "false",  # it goes by time; see ``clean_log``
     # Replaced small files are named in every checkpoint for so long.
     "delta.deletedFileRetentionDuration": "interval 6 hours",
 }
@@ -144,11 +141,7 @@ class LiveTable:
             if not empty_if_missing:
                 raise
             return pl.LazyFrame(schema=dtypes)
-        rows = scan_table(table, self._options)
-        there = rows.collect_schema()
-        return rows.select(
-            (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name) for name, dtype in dtypes.items()
-        )
+        return as_declared(scan_table(table, self._options), dtypes)
 
     def stager(self, live_date: date, attempt: str, file_rows: int = 250_000) -> FileStager:
         """Stages rows of one day; frames need no ``live_date``."""

@@ -26,10 +26,10 @@ from streamguard_assets.orchestration.streaming.runs import (
     older_run_under_way,
     stream_job_name,
 )
-from streamguard_assets.streaming.fingerprint import code_fingerprint
-from streamguard_assets.streaming.heartbeat import HeartbeatFile, plain
 from streamguard_assets.streaming.host import Place, RunStream, host_stream, owner_name
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.fingerprint import code_fingerprint
+from streamguard_assets.streaming.supervision.heartbeat import HeartbeatFile, plain
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets.windows.stream import Stream
 
 

@@ -11,9 +11,9 @@ from dagster_shared.error import DagsterError
 
 from streamguard_assets.orchestration.keys import asset_key
 from streamguard_assets.orchestration.metadata import as_metadata
-from streamguard_assets.streaming.heartbeat import Heartbeat
 from streamguard_assets.streaming.live_tables import dashboard_definition
 from streamguard_assets.streaming.progress import StreamSnapshot
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat
 from streamguard_assets.windows.stream import Stream
 
 EVENTS, QUARANTINE, DASHBOARD = "live/events", "live/quarantine", "live/dashboard"

@@ -10,8 +10,8 @@ from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RUN_FAILURE_REASON_TAG
 
 from streamguard_assets.orchestration.running import failure_reason
 from streamguard_assets.orchestration.runs import UNFINISHED
-from streamguard_assets.streaming.heartbeat import plain
-from streamguard_assets.streaming.supervision import RunState, StreamRun
+from streamguard_assets.streaming.supervision.decision import RunState, StreamRun
+from streamguard_assets.streaming.supervision.heartbeat import plain
 
 STREAMING_OF_TAG = "streamguard/streaming_of"
 """The stream that the run keeps going. Not the tag of window runs: by that one a run counts as building windows."""

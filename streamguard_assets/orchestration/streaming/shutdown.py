@@ -10,7 +10,7 @@ import psutil
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.processes.marker import processes_marked
 from streamguard_assets.settings import Settings
-from streamguard_assets.streaming.heartbeat import HeartbeatFile
+from streamguard_assets.streaming.supervision.heartbeat import HeartbeatFile
 
 LEAVE_S = 10.0
 """A stream on a healthy store leaves within five seconds."""

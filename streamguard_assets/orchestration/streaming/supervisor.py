@@ -35,11 +35,11 @@ from streamguard_assets.orchestration.streaming.runs import (
     latest_runs,
     stream_job_name,
 )
-from streamguard_assets.streaming.fingerprint import code_fingerprint
-from streamguard_assets.streaming.heartbeat import HeartbeatFile
-from streamguard_assets.streaming.sign_of_life import last_sign
-from streamguard_assets.streaming.supervision import Action, Decision, Policy, StreamRun, supervise
-from streamguard_assets.streaming.wanted import WantedState, WantedTable
+from streamguard_assets.streaming.supervision.decision import Action, Decision, Policy, StreamRun, supervise
+from streamguard_assets.streaming.supervision.fingerprint import code_fingerprint
+from streamguard_assets.streaming.supervision.heartbeat import HeartbeatFile
+from streamguard_assets.streaming.supervision.sign_of_life import last_sign
+from streamguard_assets.streaming.supervision.wanted import WantedState, WantedTable
 from streamguard_assets.windows.stream import Stream
 
 INTERVAL_S = 5

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 
-from streamguard_assets.kafka.broker.errors import BrokerError
-from streamguard_assets.kafka.errors import KafkaUnavailable
-from streamguard_assets.kafka.watch import TopicFacts, topic_facts
+from streamguard_assets.kafka.watch import topic_facts
 from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.streaming.control import Control
-from streamguard_assets.streaming.dashboard import LiveDashboard
+from streamguard_assets.streaming.dashboard.live import LiveDashboard
 from streamguard_assets.streaming.embedded.backlog import Backlog
 from streamguard_assets.streaming.embedded.landing import Tenure
 from streamguard_assets.streaming.embedded.opening import open_stream_tables
+from streamguard_assets.streaming.embedded.patience import CLUSTER, LAKE, Patience
 from streamguard_assets.streaming.embedded.session import Session
-from streamguard_assets.streaming.embedded.store_patience import StorePatience
 from streamguard_assets.streaming.embedded.writer import BatchWriter
 from streamguard_assets.streaming.errors import Reopen
 from streamguard_assets.streaming.gaps import record_gaps
@@ -92,10 +88,15 @@ def _session(
     now: Callable[[], datetime],
     on_step: OnStep,
 ) -> None:
-    facts = _facts(stream, owner, control, progress)
-    if facts is None:
-        return
-    store = StorePatience(control, progress, stream.settings.streaming.patience_s, owner)
+    patience_s = stream.settings.streaming.patience_s
+    cluster = Patience(CLUSTER, control, progress, patience_s, owner)
+    try:
+        facts = cluster.until_done(lambda: topic_facts(stream.connection, stream.topic))
+    except CLUSTER.faults:
+        if control.stopping:  # told to stop while nobody answered: that is no failure
+            return
+        raise
+    store = Patience(LAKE, control, progress, patience_s, owner)
     opening = store.until_done(lambda: open_stream_tables(stream, owner, facts, on_step, tenure))
     with closing(opening.landing):
         progress.note(epoch=opening.landing.epoch, positions=dict(opening.landing.positions))
@@ -110,20 +111,3 @@ def _session(
             Backlog(stream, writer, control, progress, now=now, on_step=on_step).drain(facts)
         writer.catch_up_dashboard()
         Session(stream, opening, facts, control, progress, writer, now=now, on_step=on_step).run()
-
-
-def _facts(stream: Stream, owner: str, control: Control, progress: Progress) -> TopicFacts | None:
-    """The topic as it is, waited for while the cluster is away; None when a stop came first."""
-    since = time.monotonic()
-    jitter = random.Random(owner)
-    pause_s = 0.5
-    while not control.stopping:
-        try:
-            return topic_facts(stream.connection, stream.topic)
-        except (KafkaUnavailable, BrokerError) as away:
-            if time.monotonic() - since > stream.settings.streaming.patience_s:
-                raise
-            progress.turn(Phase.WAITING_FOR_KAFKA, str(away))
-        control.wait(pause_s * jitter.uniform(0.5, 1.0))
-        pause_s = min(5.0, 2 * pause_s)
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,14 +9,13 @@ from datetime import datetime
 
 import numpy as np
 
-from streamguard_assets.kafka.errors import KafkaUnavailable
 from streamguard_assets.kafka.watch import TopicFacts, topic_facts
 from streamguard_assets.lake.live.table import LiveSnapshot
 from streamguard_assets.streaming.control import Control
-from streamguard_assets.streaming.dashboard import LiveDashboard
+from streamguard_assets.streaming.dashboard.live import LiveDashboard
 from streamguard_assets.streaming.embedded.landing import LiveLanding, Staged
 from streamguard_assets.streaming.embedded.micro_batch import MicroBatch
-from streamguard_assets.streaming.embedded.store_patience import StorePatience
+from streamguard_assets.streaming.embedded.patience import CLUSTER, LAKE, Patience
 from streamguard_assets.streaming.errors import Reopen
 from streamguard_assets.streaming.progress import Landed, Phase, Progress
 from streamguard_assets.streaming.steps import OnStep, Step
@@ -52,16 +50,15 @@ class BatchWriter:
         self._progress = progress
         self._now = now
         self._on_step = on_step
-        self._patience_s = stream.settings.streaming.patience_s
-        self._store = StorePatience(control, progress, self._patience_s, owner)
-        self._jitter = random.Random(owner)
+        patience_s = stream.settings.streaming.patience_s
+        self._store = Patience(LAKE, control, progress, patience_s, owner)
+        self._cluster = Patience(CLUSTER, control, progress, patience_s, owner)
         self._oldest_s: float | None = None
-        self._waits_for_kafka = False
 
     @property
     def is_waiting(self) -> bool:
         """Whether it waits for a store or a cluster that is away, and tells so itself."""
-        return self._store.is_waiting or self._waits_for_kafka
+        return self._store.is_waiting or self._cluster.is_waiting
 
     def write(self, batch: MicroBatch, facts: Future[TopicFacts]) -> None:
         """Commit ``batch`` once the topic is known to be the same still.
@@ -141,24 +138,14 @@ class BatchWriter:
 
     def _answer(self, facts: Future[TopicFacts]) -> TopicFacts:
         """The answer, asked for again while the cluster is away: nothing is committed on a guess."""
-        try:
-            return self._first_answer(facts)
-        except KafkaUnavailable as away:
-            failure = away
-        since, pause_s = time.monotonic(), 0.5
-        try:
-            while not self._control.stopping and time.monotonic() - since < self._patience_s:
-                self._waits_for_kafka = True
-                self._progress.turn(Phase.WAITING_FOR_KAFKA, str(failure))
-                self._control.wait(pause_s * self._jitter.uniform(0.5, 1.0))
-                pause_s = min(5.0, 2 * pause_s)
-                try:
-                    return topic_facts(self._stream.connection, self._stream.topic)
-                except KafkaUnavailable as away:
-                    failure = away
-        finally:
-            self._waits_for_kafka = False
-        raise failure
+        asked = [facts]
+
+        def ask() -> TopicFacts:
+            return (
+                self._first_answer(asked.pop()) if asked else topic_facts(self._stream.connection, self._stream.topic)
+            )
+
+        return self._cluster.until_done(ask)
 
     def _first_answer(self, facts: Future[TopicFacts]) -> TopicFacts:
         """The answer when it comes; a stop does not wait for the time-out of a cluster that is away."""

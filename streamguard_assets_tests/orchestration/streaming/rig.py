@@ -24,10 +24,10 @@ from streamguard_assets.orchestration.streaming.runs import stream_job_name
 from streamguard_assets.orchestration.streaming.supervisor import supervisor_name, supervisor_sensor
 from streamguard_assets.settings import Settings
 from streamguard_assets.streaming.control import Control
-from streamguard_assets.streaming.heartbeat import HeartbeatFile
 from streamguard_assets.streaming.host import Clock
 from streamguard_assets.streaming.progress import Phase, Progress
-from streamguard_assets.streaming.wanted import Wanted, WantedState, WantedTable
+from streamguard_assets.streaming.supervision.heartbeat import HeartbeatFile
+from streamguard_assets.streaming.supervision.wanted import Wanted, WantedState, WantedTable
 from streamguard_assets.windows.stream import Stream
 
 STREAM = "security"

@@ -25,10 +25,10 @@ from streamguard_assets.orchestration.streaming.runs import (
     error_of,
 )
 from streamguard_assets.processes.identity import ProcessIdentity
-from streamguard_assets.streaming.fingerprint import code_fingerprint
-from streamguard_assets.streaming.heartbeat import Heartbeat, Host
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
-from streamguard_assets.streaming.wanted import WantedState
+from streamguard_assets.streaming.supervision.fingerprint import code_fingerprint
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, Host
+from streamguard_assets.streaming.supervision.wanted import WantedState
 from streamguard_assets_tests.orchestration.streaming.conftest import RigFactory
 from streamguard_assets_tests.orchestration.streaming.rig import STREAM, Engine, Rig
 

@@ -15,8 +15,8 @@ import pytest
 from streamguard_assets.orchestration.streaming.shutdown import end_streams
 from streamguard_assets.processes.identity import ProcessIdentity
 from streamguard_assets.processes.marker import marked, new_marker
-from streamguard_assets.streaming.heartbeat import Heartbeat, Host
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, Host
 from streamguard_assets_tests.orchestration.streaming.conftest import RigFactory
 from streamguard_assets_tests.orchestration.streaming.rig import STREAM, Rig
 

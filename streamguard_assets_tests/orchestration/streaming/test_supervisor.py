@@ -26,10 +26,10 @@ from streamguard_assets.orchestration.streaming.runs import (
 )
 from streamguard_assets.orchestration.streaming.supervisor import Supervisor
 from streamguard_assets.processes.identity import ProcessIdentity
-from streamguard_assets.streaming.fingerprint import code_fingerprint
-from streamguard_assets.streaming.heartbeat import Heartbeat, Host
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
-from streamguard_assets.streaming.wanted import WantedState
+from streamguard_assets.streaming.supervision.fingerprint import code_fingerprint
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, Host
+from streamguard_assets.streaming.supervision.wanted import WantedState
 from streamguard_assets_tests.orchestration.streaming.conftest import RigFactory
 from streamguard_assets_tests.orchestration.streaming.rig import STREAM, Rig
 from streamguard_assets_tests.waiting import wait_until

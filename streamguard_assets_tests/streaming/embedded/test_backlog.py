@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from streamguard_assets.kafka.watch import topic_facts
 from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.streaming.control import Control
-from streamguard_assets.streaming.dashboard import LiveDashboard
+from streamguard_assets.streaming.dashboard.live import LiveDashboard
 from streamguard_assets.streaming.embedded.backlog import Backlog, slices
 from streamguard_assets.streaming.embedded.landing import Tenure
 from streamguard_assets.streaming.embedded.opening import open_stream_tables

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from streamguard_assets.kafka.offsets import last_stable_offsets
-from streamguard_assets.streaming.reconciliation import reconcile
-from streamguard_assets.streaming.retention import remove_covered
-from streamguard_assets.streaming.verdicts import Verdict
+from streamguard_assets.streaming.reconciliation.reconcile import reconcile
+from streamguard_assets.streaming.reconciliation.retention import remove_covered
+from streamguard_assets.streaming.reconciliation.verdicts import Verdict
 from streamguard_assets.streaming.view import read_quarantine, read_view
 from streamguard_assets_tests.streaming.embedded.conftest import LiveRig
 from streamguard_assets_tests.streaming.embedded.running import Running, live_rows

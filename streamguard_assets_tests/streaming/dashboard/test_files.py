@@ -9,7 +9,7 @@ import pytest
 
 from streamguard_assets.lake.errors import LakeError
 from streamguard_assets.lake.files import FileStore
-from streamguard_assets.streaming.dashboard_files import FOLDER, StateFiles
+from streamguard_assets.streaming.dashboard.files import FOLDER, StateFiles
 
 PARTIALS = pl.DataFrame({"part": ["measures"], "events": [3]})
 

@@ -19,9 +19,9 @@ from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.lake.live.table import LiveSnapshot, LiveTable, utc_day
 from streamguard_assets.lake.schema import polars_schema
 from streamguard_assets.streaming.coverage import within
-from streamguard_assets.streaming.dashboard_record import Ranges, StepRecord, as_spans
-from streamguard_assets.streaming.dashboard_steps import Engine, columns_read, take_step
-from streamguard_assets.streaming.dashboard_table import DashboardTable, Kept
+from streamguard_assets.streaming.dashboard.record import Ranges, StepRecord, as_spans
+from streamguard_assets.streaming.dashboard.steps import Engine, columns_read, take_step
+from streamguard_assets.streaming.dashboard.table import DashboardTable, Kept
 from streamguard_assets.streaming.live_tables import dashboard_definition, live_dashboard
 from streamguard_assets.streaming.view import read_view
 from streamguard_assets.windows.stream import Stream

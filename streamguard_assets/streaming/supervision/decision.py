@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from streamguard_assets.settings import StreamingSettings
-from streamguard_assets.streaming.heartbeat import Heartbeat
-from streamguard_assets.streaming.wanted import Wanted, WantedState
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat
+from streamguard_assets.streaming.supervision.wanted import Wanted, WantedState
 
 HOUR = timedelta(hours=1)
 LONGEST_BACKOFF = timedelta(minutes=5)

@@ -18,8 +18,8 @@ from streamguard_assets.contracts.offsets import OffsetRange
 from streamguard_assets.lake.live.table import LiveTable
 from streamguard_assets.streaming.coverage import TopicsDiffer
 from streamguard_assets.streaming.live_tables import DASHBOARD
-from streamguard_assets.streaming.reconciliation import reconcile
-from streamguard_assets.streaming.retention import (
+from streamguard_assets.streaming.reconciliation.reconcile import reconcile
+from streamguard_assets.streaming.reconciliation.retention import (
     KEPT_FILES_HOURS,
     Candidate,
     Removal,
@@ -28,7 +28,7 @@ from streamguard_assets.streaming.retention import (
     remove_covered,
 )
 from streamguard_assets.streaming.view import read_quarantine, read_view
-from streamguard_assets_tests.streaming.test_reconciliation import TAMPERINGS
+from streamguard_assets_tests.streaming.reconciliation.test_reconcile import TAMPERINGS
 from streamguard_assets_tests.streaming.two_paths import (
     HOUR,
     START,

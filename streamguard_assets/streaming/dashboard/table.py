@@ -19,9 +19,9 @@ from streamguard_assets.lake.live.table import LIVE_DATE, LiveTable
 from streamguard_assets.lake.location import partition_folder
 from streamguard_assets.lake.schema import polars_schema
 from streamguard_assets.lake.staging import DataFile
-from streamguard_assets.streaming.dashboard_files import StateFiles
-from streamguard_assets.streaming.dashboard_record import DashboardRecord, StepRecord
-from streamguard_assets.streaming.dashboard_steps import (
+from streamguard_assets.streaming.dashboard.files import StateFiles
+from streamguard_assets.streaming.dashboard.record import DashboardRecord, StepRecord
+from streamguard_assets.streaming.dashboard.steps import (
     DashboardState,
     StepResult,
     empty_state,

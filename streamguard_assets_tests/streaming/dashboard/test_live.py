@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from streamguard_assets.analytics.security_dashboard import SECURITY_DASHBOARD
 from streamguard_assets.lake.errors import LakeError, StreamLost
 from streamguard_assets.lake.live.table import LIVE_DATE, LiveTable
-from streamguard_assets.streaming import dashboard as dashboard_module
-from streamguard_assets.streaming import dashboard_table, live_tables
-from streamguard_assets.streaming.dashboard import DashboardAhead, LiveDashboard
-from streamguard_assets.streaming.dashboard_files import StateFiles
-from streamguard_assets.streaming.dashboard_replay import dashboard_history, recomputed, told_rows
+from streamguard_assets.streaming import live_tables
+from streamguard_assets.streaming.dashboard import live, table
+from streamguard_assets.streaming.dashboard.files import StateFiles
+from streamguard_assets.streaming.dashboard.live import DashboardAhead, LiveDashboard
+from streamguard_assets.streaming.dashboard.replay import dashboard_history, recomputed, told_rows
 from streamguard_assets_tests.conftest import SettingsFactory, make_settings
 from streamguard_assets_tests.streaming.dashboard_rig import MINUTE, NOON, NOW, DashboardRig, at
 from streamguard_assets_tests.streaming.two_paths import TOPIC_ID as SALES_TOPIC_ID
@@ -146,13 +146,13 @@ def test_a_commit_of_events_that_was_left_out_is_noticed(rig: DashboardRig) -> N
 
 def test_only_the_columns_that_are_read_are_kept_in_memory(rig: DashboardRig, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
-    real = dashboard_module.take_step
+    real = live.take_step
 
     def take_step(definition: Any, before: Any, rows: pl.LazyFrame, *more: Any) -> Any:
         seen.append(rows.collect_schema().names())
         return real(definition, before, rows, *more)
 
-    monkeypatch.setattr(dashboard_module, "take_step", take_step)
+    monkeypatch.setattr(live, "take_step", take_step)
     rig.count(rig.own(), at(0))
 
     assert [set(names) for names in seen] == [{*SECURITY_DASHBOARD.inputs, "kafka_timestamp"}]
@@ -178,7 +178,7 @@ def test_a_commit_is_due_when_something_waits_and_the_last_was_long_ago(rig: Das
 
 
 def test_a_commit_is_due_at_once_when_much_waits(rig: DashboardRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard_module, "MAX_PENDING_ROWS", 3)
+    monkeypatch.setattr(live, "MAX_PENDING_ROWS", 3)
     dashboard = rig.own()
     rig.count(dashboard, at(0))
 
@@ -196,7 +196,7 @@ def test_a_commit_is_due_at_once_when_much_waits(rig: DashboardRig, monkeypatch:
 def test_rows_of_closed_windows_are_gathered_in_one_file_until_it_is_full(
     rig: DashboardRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dashboard_table, "RECENT_ROWS", 12)
+    monkeypatch.setattr(table, "RECENT_ROWS", 12)
     dashboard, counts = rig.own(), []
 
     for minute in range(0, 200, 20):  # each but the first closes five windows
@@ -457,7 +457,7 @@ def long_absence(rig: DashboardRig) -> LiveDashboard:
 def test_catching_up_takes_steps_of_bounded_size_with_a_sign_of_life_after_each(
     rig: DashboardRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dashboard_module, "CATCH_UP_OFFSETS", 9)
+    monkeypatch.setattr(live, "CATCH_UP_OFFSETS", 9)
     dashboard, snapshot = long_absence(rig), rig.events.snapshot()
     assert snapshot is not None
     before, turns = rig.table.version(), []
@@ -489,7 +489,7 @@ def test_where_no_event_is_late_many_steps_give_what_one_gives(
     assert len(history.steps) == 1
     in_one = rig.rows()
     rig.table.store.delete_folder("")
-    monkeypatch.setattr(dashboard_module, "CATCH_UP_OFFSETS", 1)
+    monkeypatch.setattr(live, "CATCH_UP_OFFSETS", 1)
     rig.restarted("three")
     assert rig.rows().equals(in_one, null_equal=True)
     rig.assert_as_recomputed()
@@ -502,7 +502,7 @@ class StopError(RuntimeError):
 def test_a_catch_up_that_ends_on_its_way_is_gone_on_with_by_the_next_commit(
     rig: DashboardRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dashboard_module, "CATCH_UP_OFFSETS", 9)
+    monkeypatch.setattr(live, "CATCH_UP_OFFSETS", 9)
     dashboard, snapshot = long_absence(rig), rig.events.snapshot()
     assert snapshot is not None
 
@@ -525,7 +525,7 @@ def test_a_catch_up_that_could_not_read_loses_nothing(rig: DashboardRig, monkeyp
         def unreadable(*_: object) -> object:
             raise OSError("the store is away")
 
-        patch.setattr(dashboard_module, "take_step", unreadable)
+        patch.setattr(live, "take_step", unreadable)
         with pytest.raises(OSError, match="the store is away"):
             rig.catch_up(dashboard)
 
@@ -636,7 +636,7 @@ def test_a_death_before_the_new_beginning_is_committed_begins_anew_once_more(
     rig.count(rig.own(), at(0))
     changed_definition(monkeypatch)
     with monkeypatch.context() as patch:
-        dies(patch, dashboard_table.DashboardTable, "_begun_anew")
+        dies(patch, table.DashboardTable, "_begun_anew")
         with pytest.raises(DeathError):
             rig.own("two")
 

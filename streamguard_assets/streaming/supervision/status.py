@@ -8,11 +8,11 @@ from typing import Any
 
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.settings import Settings
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile
 from streamguard_assets.streaming.progress import Phase
-from streamguard_assets.streaming.sign_of_life import last_sign
-from streamguard_assets.streaming.supervision import HOUR
-from streamguard_assets.streaming.wanted import Wanted, WantedTable
+from streamguard_assets.streaming.supervision.decision import HOUR
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.supervision.sign_of_life import last_sign
+from streamguard_assets.streaming.supervision.wanted import Wanted, WantedTable
 
 NEVER_STARTED = "never started"
 GONE = "gone"

@@ -20,7 +20,6 @@ import polars as pl
 from streamguard_assets.lake.live.state import Spans
 from streamguard_assets.lake.live.table import LIVE_DATE, LiveSnapshot, LiveTable
 from streamguard_assets.lake.schema import WINDOW
-from streamguard_assets.streaming.comparison import Difference, differences, fingerprints
 from streamguard_assets.streaming.coverage import (
     OFFSET,
     PARTITION,
@@ -36,7 +35,8 @@ from streamguard_assets.streaming.coverage import (
 )
 from streamguard_assets.streaming.judging import judged_otherwise
 from streamguard_assets.streaming.live_tables import live_events, live_quarantine
-from streamguard_assets.streaming.verdicts import Verdict, VerdictTable, WindowVerdict
+from streamguard_assets.streaming.reconciliation.comparison import Difference, differences, fingerprints
+from streamguard_assets.streaming.reconciliation.verdicts import Verdict, VerdictTable, WindowVerdict
 from streamguard_assets.windows.gaps import gaps_inside
 from streamguard_assets.windows.stream import Stream
 

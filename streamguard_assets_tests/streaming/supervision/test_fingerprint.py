@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamguard_assets.streaming.fingerprint import code_fingerprint
+from streamguard_assets.streaming.supervision.fingerprint import code_fingerprint
 from streamguard_assets_tests.conftest import SettingsFactory
 
 

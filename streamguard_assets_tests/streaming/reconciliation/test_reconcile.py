@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from streamguard_assets.lake.gaps import AcknowledgedGap
 from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.lake.live.table import LiveSnapshot, LiveTable
-from streamguard_assets.streaming import reconciliation
 from streamguard_assets.streaming.checks import LIVE_CHECKS, every_check
-from streamguard_assets.streaming.comparison import MAX_SHOWN_OFFSETS, Fault, differences
 from streamguard_assets.streaming.coverage import TopicsDiffer
 from streamguard_assets.streaming.judging import judged_by
-from streamguard_assets.streaming.reconciliation import Reconciliation, reconcile
-from streamguard_assets.streaming.retention import remove_covered
-from streamguard_assets.streaming.verdicts import Verdict, VerdictTable, WindowVerdict
+from streamguard_assets.streaming.reconciliation import reconcile as reconciling
+from streamguard_assets.streaming.reconciliation.comparison import MAX_SHOWN_OFFSETS, Fault, differences
+from streamguard_assets.streaming.reconciliation.reconcile import Reconciliation, reconcile
+from streamguard_assets.streaming.reconciliation.retention import remove_covered
+from streamguard_assets.streaming.reconciliation.verdicts import Verdict, VerdictTable, WindowVerdict
 from streamguard_assets.windows.checks import CheckScope, checks_of, committed_windows
 from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.streaming.two_paths import (
@@ -227,7 +227,7 @@ def test_a_window_built_anew_while_it_is_compared_has_no_verdict_until_the_next_
     """Its replaced attempt's rejected records are collected before they are compared: all would seem to be extra."""
     both(paths, windows=1)
     others = TwoPaths.of(paths.settings)
-    original = reconciliation.pin_windows
+    original = reconciling.pin_windows
 
     def pin_and_rebuild(stream: object) -> object:
         found = original(paths.stream)
@@ -238,7 +238,7 @@ def test_a_window_built_anew_while_it_is_compared_has_no_verdict_until_the_next_
         monkeypatch.undo()
         return found
 
-    monkeypatch.setattr(reconciliation, "pin_windows", pin_and_rebuild)
+    monkeypatch.setattr(reconciling, "pin_windows", pin_and_rebuild)
     found = reconcile(paths.stream, NOW)
     assert (found.verdicts, found.unsettled) == ((), (window_of(0),))
     assert told(reconcile(paths.stream, LATER)) == {window_of(0): (Verdict.SAME, None)}
@@ -269,7 +269,7 @@ def test_rejected_records_that_another_turn_of_care_removes_meanwhile_are_no_fin
 ) -> None:
     """They go between the pin of the events and that of the rejected records."""
     both(paths)
-    others, original = TwoPaths.of(paths.settings), reconciliation.pin_live
+    others, original = TwoPaths.of(paths.settings), reconciling.pin_live
 
     def pin_and_remove(table: LiveTable) -> LiveSnapshot | None:
         found = original(table)
@@ -278,7 +278,7 @@ def test_rejected_records_that_another_turn_of_care_removes_meanwhile_are_no_fin
         assert removal.removed == {0: 40, 1: 20}
         return found
 
-    monkeypatch.setattr(reconciliation, "pin_live", pin_and_remove)
+    monkeypatch.setattr(reconciling, "pin_live", pin_and_remove)
     found = reconcile(paths.stream, LATER, anew=True)
     assert (found.findings, found.unsettled) == ([], (window_of(0), window_of(1)))
     assert remove_covered(paths.stream, found, LATER).events.rows == 0

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streamguard_assets.analytics.realtime_dashboard import REALTIME_DASHBOARD
 from streamguard_assets.analytics.security_dashboard import SECURITY_DASHBOARD
 from streamguard_assets.lake.schema import polars_schema
-from streamguard_assets.streaming.dashboard_steps import (
+from streamguard_assets.streaming.dashboard.steps import (
     DashboardState,
     StepResult,
     columns_read,

@@ -13,10 +13,10 @@ import pytest
 
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.settings import StreamingSettings
-from streamguard_assets.streaming.heartbeat import FILE, Heartbeat, HeartbeatFile
 from streamguard_assets.streaming.metrics import served_metrics
 from streamguard_assets.streaming.progress import Phase, StreamSnapshot
-from streamguard_assets.streaming.sign_of_life import last_sign
+from streamguard_assets.streaming.supervision.heartbeat import FILE, Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.supervision.sign_of_life import last_sign
 from streamguard_assets_tests.streaming.beats import NOW, ago, beat
 
 STALE = timedelta(seconds=60)

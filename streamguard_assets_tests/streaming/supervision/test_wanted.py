@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from streamguard_assets.lake.location import LakeLocation
-from streamguard_assets.streaming.wanted import COMPACT_FROM_FILES, NEVER_ASKED, WantedState, WantedTable
+from streamguard_assets.streaming.supervision.wanted import COMPACT_FROM_FILES, NEVER_ASKED, WantedState, WantedTable
 
 AT = datetime(2026, 1, 31, 14, 0, tzinfo=UTC)
 

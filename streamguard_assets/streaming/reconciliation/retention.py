@@ -22,8 +22,8 @@ from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.lake.live.table import Change, Dropped, LiveTable
 from streamguard_assets.streaming.coverage import TopicsDiffer, pin_live, within
 from streamguard_assets.streaming.live_tables import DASHBOARD, live_events, live_quarantine
-from streamguard_assets.streaming.reconciliation import Reconciliation
-from streamguard_assets.streaming.verdicts import Verdict
+from streamguard_assets.streaming.reconciliation.reconcile import Reconciliation
+from streamguard_assets.streaming.reconciliation.verdicts import Verdict
 from streamguard_assets.windows.stream import Stream
 
 KEPT_FILES_HOURS = 6

@@ -17,8 +17,8 @@ from streamguard_assets.lake.live.log import states_between
 from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.lake.live.table import LIVE_DATE, LiveTable
 from streamguard_assets.streaming.coverage import within
-from streamguard_assets.streaming.dashboard_record import DashboardRecord, StepRecord, as_spans
-from streamguard_assets.streaming.dashboard_steps import empty_state, in_order, take_step
+from streamguard_assets.streaming.dashboard.record import DashboardRecord, StepRecord, as_spans
+from streamguard_assets.streaming.dashboard.steps import empty_state, in_order, take_step
 
 
 @dataclass(frozen=True)

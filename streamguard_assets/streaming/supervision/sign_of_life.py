@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from streamguard_assets.streaming.heartbeat import Heartbeat, HeartbeatFile, Warn
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, HeartbeatFile, Warn
 
 ANSWER_TIMEOUT_S = 1.0
 """A process that sleeps or is stopped accepts the connection, and answers nothing."""

@@ -13,8 +13,8 @@ import pytest
 
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.processes.identity import ProcessIdentity
-from streamguard_assets.streaming.heartbeat import FILE, HeartbeatFile
 from streamguard_assets.streaming.progress import Phase
+from streamguard_assets.streaming.supervision.heartbeat import FILE, HeartbeatFile
 from streamguard_assets_tests.streaming.beats import NOBODY, NOW, beat
 
 STALE = timedelta(seconds=60)

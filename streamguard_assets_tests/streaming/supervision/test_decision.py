@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard_assets.streaming.heartbeat import Heartbeat
 from streamguard_assets.streaming.progress import Phase
-from streamguard_assets.streaming.supervision import (
+from streamguard_assets.streaming.supervision.decision import (
     LONGEST_BACKOFF,
     Action,
     RunState,
@@ -20,7 +19,8 @@ from streamguard_assets.streaming.supervision import (
     backoff,
     supervise,
 )
-from streamguard_assets.streaming.wanted import NEVER_ASKED, Wanted, WantedState
+from streamguard_assets.streaming.supervision.heartbeat import Heartbeat
+from streamguard_assets.streaming.supervision.wanted import NEVER_ASKED, Wanted, WantedState
 from streamguard_assets_tests.streaming.beats import NOBODY, NOW, POLICY, ago, beat, run, wanted
 
 RUNNING, PAUSED, STOPPED = WantedState.RUNNING, WantedState.PAUSED, WantedState.STOPPED

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from streamguard_assets.orchestration.storage import lake_location
-from streamguard_assets.streaming.heartbeat import FILE, Heartbeat, HeartbeatFile
 from streamguard_assets.streaming.progress import Phase
-from streamguard_assets.streaming.status import StatusReader, StreamStatus
+from streamguard_assets.streaming.supervision.heartbeat import FILE, Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.supervision.status import StatusReader, StreamStatus
 from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.streaming.beats import NOBODY, NOW, beat
 
