@@ -161,9 +161,9 @@ def _combined(
     kept.
     """
     starts_us = partials[START_NAME].unique()
-    is_kept = ~before.partials[START_NAME].is_in(starts_us)
+    is_kept = ~before.partials[START_NAME].is_in(starts_us.implode())
     merged = definition.combine(pl.concat([before.partials.filter(~is_kept), partials]))
-    rows_kept = before.rows.filter(~_us(before.rows[WINDOW_START.name]).is_in(starts_us))
+    rows_kept = before.rows.filter(~_us(before.rows[WINDOW_START.name]).is_in(starts_us.implode()))
     rows = in_order(definition, pl.concat([rows_kept, definition.finish(merged)]))
     return pl.concat([before.partials.filter(is_kept), merged]), rows
 

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def places(partition: int, first: int, end: int) -> list[tuple[int, int]]:
 
 def table_of(rig: Rig) -> Path:
     return Path(live_events(rig.stream).uri)
+
+
+@contextmanager
+def away(table: Path) -> Iterator[None]:
+    """A file in the place of the folder for the block: nobody can write below it, root neither."""
+    aside = table.rename(table.with_name("aside"))
+    table.touch()
+    yield
+    table.unlink()
+    aside.rename(table)
 
 
 @pytest.fixture
@@ -90,20 +101,16 @@ def test_a_lake_that_may_not_be_written_is_waited_for_and_named(live_rig: LiveRi
     rig.produce(events(0, 5))
     with Running(rig) as running:
         running.until_committed(p0=5)
-        table = table_of(rig)
-        aside = table.rename(table.with_name("aside"))
-        table.touch()  # a file in the place of the folder: nobody can write below it, root neither
-        rig.produce(events(5, 9))
-        waiting = running.until(lambda seen: seen.phase is Phase.WAITING_FOR_LAKE)
-        assert waiting.positions == {0: 5, 1: 0}
-        turns: set[object] = set()
-        # Turn after turn of the loop, which goes on reading meanwhile, and must not say that all is well.
-        running.until(lambda seen: turns.add((seen.turn_at, seen.phase)) or len(turns) > 10)
-        assert {phase for _, phase in turns} == {Phase.WAITING_FOR_LAKE}  # pyright: ignore[reportGeneralTypeIssues]
-        assert str(table) in waiting.reason
+        with away(table_of(rig)):
+            rig.produce(events(5, 9))
+            waiting = running.until(lambda seen: seen.phase is Phase.WAITING_FOR_LAKE)
+            assert waiting.positions == {0: 5, 1: 0}
+            turns: set[object] = set()
+            # Turn after turn of the loop, which goes on reading meanwhile, and must not say that all is well.
+            running.until(lambda seen: turns.add((seen.turn_at, seen.phase)) or len(turns) > 10)
+            assert {phase for _, phase in turns} == {Phase.WAITING_FOR_LAKE}  # pyright: ignore[reportGeneralTypeIssues]
+            assert str(table_of(rig)) in waiting.reason
 
-        table.unlink()
-        aside.rename(table)
         running.until_committed(p0=9)
     assert running.failure is None
     assert live_rows(rig) == places(0, 0, 9)
@@ -129,22 +136,40 @@ def test_a_lost_permission_is_waited_for_and_named(beside: tuple[Rig, Beside]) -
     assert live_rows(rig) == places(0, 0, 9)
 
 
+def test_a_table_that_is_locked_is_waited_for_and_named(live_rig: LiveRig) -> None:
+    rig = live_rig()
+    rig.produce(events(0, 5))
+    with Running(rig) as running:
+        running.until_committed(p0=5)
+        version = live_events(rig.stream).version()
+        assert version is not None
+        # Somebody holds the place of the next commit, and neither fills it nor lets it go.
+        held = table_of(rig) / "_delta_log" / f"{version + 1:020d}.json"
+        held.mkdir()
+        rig.produce(events(5, 9))
+        waiting = running.until(lambda seen: seen.phase is Phase.WAITING_FOR_LAKE)
+        assert waiting.positions == {0: 5, 1: 0}
+        assert "other writers" in waiting.reason
+        assert str(table_of(rig)) in waiting.reason
+
+        held.rmdir()
+        running.until_committed(p0=9)
+    assert running.failure is None
+    assert live_rows(rig) == places(0, 0, 9)
+
+
 def test_a_stop_while_the_lake_is_away_ends_with_the_reason(live_rig: LiveRig) -> None:
     rig = live_rig()
     rig.produce(events(0, 5))
     with Running(rig) as running:
         running.until_committed(p0=5)
-        table = table_of(rig)
-        aside = table.rename(table.with_name("aside"))
-        table.touch()
-        rig.produce(events(5, 9))
-        running.until(lambda seen: seen.phase is Phase.WAITING_FOR_LAKE)
-        running.stop()
+        with away(table_of(rig)):
+            rig.produce(events(5, 9))
+            running.until(lambda seen: seen.phase is Phase.WAITING_FOR_LAKE)
+            running.stop()
     assert isinstance(running.failure, StoreFault)
     assert running.progress.snapshot().phase is Phase.FAILED
 
-    table.unlink()
-    aside.rename(table)
     with Running(rig) as again:
         again.until_committed(p0=9)
     assert live_rows(rig) == places(0, 0, 9)
