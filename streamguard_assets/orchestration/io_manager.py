@@ -17,7 +17,7 @@ import pyarrow as pa
 from dagster import InputContext, IOManager, OutputContext
 
 from streamguard_assets.lake.commits import WindowCommit
-from streamguard_assets.lake.schema import WINDOW
+from streamguard_assets.lake.schema import WINDOW, polars_schema
 from streamguard_assets.lake.staging import DataFile, FileStager
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.orchestration.metadata import commit_metadata
@@ -141,7 +141,7 @@ def _frames(obj: WindowRows) -> Iterator[pl.DataFrame]:
             yield pl.DataFrame(schema=obj.collect_schema())
             yield from obj.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True)
         case pa.Table() | pa.RecordBatchReader():
-            yield pl.DataFrame(obj.schema.empty_table())
+            yield pl.DataFrame(schema=polars_schema(obj.schema))
             yield from (pl.DataFrame(batch) for batch in (obj.to_batches() if isinstance(obj, pa.Table) else obj))
         case _:
             yield from obj

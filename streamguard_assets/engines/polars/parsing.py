@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 import numpy as np
 import polars as pl
@@ -21,10 +20,7 @@ RECORDS_PER_CHUNK = 2_000
 """What to hand to ``parse_records`` at once: the events of a chunk still lie in the cache when columns are made."""
 
 
-@cache
-def _none_rejected() -> pl.DataFrame:
-    """Made when it is needed: an Arrow array brings pandas along, for which no start should wait."""
-    return pl.DataFrame(REJECTED_SCHEMA.empty_table())
+_NONE_REJECTED = pl.DataFrame(schema=pl.Schema(REJECTED_SCHEMA))
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ def _rejected(
     rejections: Sequence[tuple[int, Rejection]],
 ) -> pl.DataFrame:
     if not rejections:
-        return _none_rejected().clone()
+        return _NONE_REJECTED.clone()
     positions = [position for position, _ in rejections]
     columns = {
         **_rows(places, np.array(positions)).to_dict(),
@@ -114,4 +110,4 @@ def _rejected(
         "json_path": [rejection.json_path for _, rejection in rejections],
         "contract_hash": [contract.hash] * len(positions),
     }
-    return pl.DataFrame({name: columns[name] for name in REJECTED_SCHEMA.names}, schema=_none_rejected().schema)
+    return pl.DataFrame({name: columns[name] for name in REJECTED_SCHEMA.names}, schema=_NONE_REJECTED.schema)
