@@ -105,6 +105,7 @@ def _staged(stream: Stream, batch: Batch, attempt: str, started_at: datetime) ->
         range=batch.range,
         chunk_records=options.chunk_records,
         file_rows=options.file_rows,
+        count_soft_rules=False,
     )
     try:
         with Workers(options) as workers:

@@ -91,6 +91,7 @@ class Ingest:
             range=covered,
             chunk_records=self._stream.settings.ingest.chunk_records,
             file_rows=self._stream.settings.ingest.file_rows,
+            count_soft_rules=True,
         )
 
     def _send_dead_letters(self, window: str, attempt: str, rejected: int) -> None:

@@ -131,6 +131,7 @@ class Backlog:
             range=piece,
             chunk_records=stream.settings.ingest.chunk_records,
             file_rows=stream.settings.ingest.file_rows,
+            count_soft_rules=False,
         )
         return workers.stage(share)[0], moment
 
