@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -22,7 +22,9 @@ from streamguard_assets.kafka.errors import (
     KafkaUnavailable,
     LeaderMoved,
 )
-from streamguard_assets.settings import KafkaSettings
+
+if TYPE_CHECKING:  # a worker process is sent a connection, and need not know how settings are read
+    from streamguard_assets.settings import KafkaSettings
 
 T = TypeVar("T")
 

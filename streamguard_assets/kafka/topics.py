@@ -6,13 +6,16 @@ import difflib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import NewPartitions, NewTopic  # pyright: ignore[reportPrivateImportUsage]
 
 from streamguard_assets.kafka.client import KafkaConnection
 from streamguard_assets.kafka.errors import KafkaRefused, UnknownTopic
-from streamguard_assets.settings import Settings
+
+if TYPE_CHECKING:  # as in ``kafka.client``
+    from streamguard_assets.settings import Settings
 
 HOUR_MS = 3_600_000
 FOR_EVER_MS = -1

@@ -6,7 +6,7 @@ from typing import Any
 
 from streamguard_assets.lake.errors import LakeError
 from streamguard_assets.lake.live.table import FOLDER
-from streamguard_assets.streaming.live_tables import EVENTS
+from streamguard_assets.streaming.live_place import EVENTS
 from streamguard_assets.streaming.reconciliation.reconcile import reconcile
 from streamguard_assets.windows.checks import Check, CheckResult, CheckScope, Finding, checks_of
 from streamguard_assets.windows.graph import Graph

@@ -11,14 +11,16 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from streamguard_assets.contracts.offsets import ReadReceipt
 from streamguard_assets.processes.parent import die_with_parent
-from streamguard_assets.settings import IngestSettings
 from streamguard_assets.windows.reading import Share, Staged, stage
+
+if TYPE_CHECKING:  # as in ``kafka.client``
+    from streamguard_assets.settings import IngestSettings
 
 
 class Workers:

@@ -9,27 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from itertools import pairwise
 
-from streamguard_assets.contracts.contract import Contract
 from streamguard_assets.contracts.offsets import OffsetRange, Offsets
 from streamguard_assets.kafka.errors import KafkaUnavailable, OffsetOutOfRange, RetentionGap
 from streamguard_assets.kafka.watch import TopicFacts, topic_facts
 from streamguard_assets.lake.live.state import LiveBatch
 from streamguard_assets.lake.live.table import utc_day
-from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.embedded.landing import ATTEMPT
 from streamguard_assets.streaming.embedded.landing import Staged as StagedBatch
 from streamguard_assets.streaming.embedded.micro_batch import BatchBuilder, MicroBatch
 from streamguard_assets.streaming.embedded.writer import BatchWriter
 from streamguard_assets.streaming.errors import Reopen
-from streamguard_assets.streaming.live_tables import events_table, quarantine_table
+from streamguard_assets.streaming.live_place import LivePlace
 from streamguard_assets.streaming.progress import Phase, Progress
 from streamguard_assets.streaming.steps import OnStep, Step
-from streamguard_assets.windows.reading import Share, Staged, Stager
+from streamguard_assets.windows.reading import Share, Staged
 from streamguard_assets.windows.sharing import Workers
 from streamguard_assets.windows.stream import Stream
 
@@ -38,25 +35,6 @@ SLICE_OFFSETS = 400_000
 
 LEAST_OFFSETS = 400_000
 """From so many on worker processes, which take a second to start, are worth it."""
-
-
-@dataclass(frozen=True)
-class LivePlace:
-    """Where the records of a slice land: the live tables of a stream, on the day of the commit. Sent to workers."""
-
-    location: LakeLocation
-    stream: str
-    live_date: date
-
-    @property
-    def name(self) -> str:
-        return f"live rows of {self.stream}"
-
-    def rows(self, rules: Contract, attempt: str, file_rows: int) -> Stager:
-        return events_table(self.location, self.stream, rules).stager(self.live_date, attempt, file_rows)
-
-    def rejects(self, attempt: str, file_rows: int) -> Stager:
-        return quarantine_table(self.location, self.stream).stager(self.live_date, attempt, file_rows)
 
 
 class Backlog:
