@@ -15,7 +15,6 @@ from datetime import date
 import polars as pl
 
 from streamguard_assets.lake.live.active_files import ActiveFile, active_files
-from streamguard_assets.lake.live.columns import as_stored, file_dtypes
 from streamguard_assets.lake.live.table import LiveTable, Replacement
 
 LOOK_EVERY_COMMITS = 8
@@ -76,9 +75,9 @@ class Compactor:
         return self._merged(chosen) if chosen else None
 
     def _merged(self, files: Sequence[ActiveFile]) -> Replacement:
-        stored = as_stored(self._table)
+        stored = self._table.as_stored()
         paths = [file.path for file in files]
-        rows = stored.store.scan_parquet(paths, file_dtypes(stored)).collect()
+        rows = stored.store.scan_parquet(paths, stored.file_dtypes).collect()
         expected = sum(file.rows for file in files)
         if rows.height != expected:
             raise ValueError(f"the log counts {expected} rows in {len(files)} files, and they hold {rows.height}")

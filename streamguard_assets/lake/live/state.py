@@ -16,6 +16,9 @@ from streamguard_assets.contracts.offsets import Offsets
 METADATA_KEY = "streamguard_live"
 """Key of the custom metadata in which a commit's ``LiveState`` stands as JSON."""
 
+FORMER = "former_topics"
+"""Detail of a table whose topic was made anew: the ids that it was of, and the offsets that it had come to."""
+
 Kind = Literal["take_over", "append", "compact", "remove", "roll_back"]
 Spans = Mapping[int, tuple[tuple[int, int], ...]]
 """Half-open ranges of offsets per partition."""
@@ -78,6 +81,26 @@ class LiveState:
         """The state after a commit of ``kind``; what ``changes`` does not name stays as it is."""
         return replace(self, **{"sequence": self.sequence + 1, "kind": kind, "batch": None, **changes})
 
+    def taken_over(self, owner: str, epoch: int, topic: str, topic_id: str, starts: Offsets) -> LiveState:
+        """The state after ``owner`` took the table over with ``epoch``.
+
+        Partitions that were not known begin at their ``starts``. Of a topic made anew all are: what the table answered
+        for until then is told in its details.
+        """
+        if self.topic_id != topic_id:
+            known: dict[str, Any] = {"starts": dict(starts), "positions": dict(starts), "removed": {}}
+        else:
+            known = {"starts": {**starts, **self.starts}, "positions": {**starts, **self.positions}}
+        if self.topic_id not in ("", topic_id):
+            positions = {str(partition): offset for partition, offset in self.positions.items()}
+            former = {"topic_id": self.topic_id, "epoch": self.epoch, "positions": positions}
+            known["details"] = {**self.details, FORMER: [*self.details.get(FORMER, ()), former]}
+        return self.followed_by("take_over", owner=owner, epoch=epoch, topic=topic, topic_id=topic_id, **known)
+
+    def is_but_numbered_anew(self, before: LiveState) -> bool:
+        """Whether a commit of it would say nothing that ``before`` does not."""
+        return replace(self, sequence=before.sequence, kind=before.kind, batch=before.batch) == before
+
     def to_json(self) -> str:
         """The text kept in the log."""
         return msgspec.json.encode(self).decode()
@@ -89,3 +112,7 @@ class LiveState:
             return msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError as error:
             raise ValueError(f"a commit carries no live state under {METADATA_KEY!r}: {error}") from error
+
+
+UNOWNED = LiveState(sequence=0, epoch=0, owner="nobody", topic="", topic_id="")
+"""The state of a table that was made and not taken over yet."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -24,9 +25,8 @@ from streamguard_assets.lake.errors import CommitContention, LakeError, StreamLo
 from streamguard_assets.lake.fence import Pause, commit_fenced, fenced_properties
 from streamguard_assets.lake.files import FileStore
 from streamguard_assets.lake.live.active_files import LIVE_DATE, ActiveFile, active_files
-from streamguard_assets.lake.live.columns import as_stored, file_dtypes
 from streamguard_assets.lake.live.log import delete_old_entries, state_at, states_between
-from streamguard_assets.lake.live.state import METADATA_KEY, LiveState
+from streamguard_assets.lake.live.state import METADATA_KEY, UNOWNED, LiveState
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.lake.schema import as_declared, merged, polars_schema
 from streamguard_assets.lake.staging import DataFile, FileStager, Partition
@@ -41,9 +41,6 @@ CONFIGURATION = {
     # Replaced small files are named in every checkpoint for so long.
     "delta.deletedFileRetentionDuration": "interval 6 hours",
 }
-
-FORMER = "former_topics"
-"""Detail of a table whose topic was made anew: the ids that it was of, and the offsets that it had come to."""
 
 DROP_TURNS = 5
 
@@ -143,6 +140,22 @@ class LiveTable:
             return pl.LazyFrame(schema=dtypes)
         return as_declared(scan_table(table, self._options), dtypes)
 
+    def as_stored(self) -> LiveTable:
+        """This table with every column that it has by now, and then those that only the code has.
+
+        A column that a contract no longer has stays in the table and in the files written until then. Who rewrites
+        files keeps it: its values are part of rows that nobody asked to change. Raises ``SchemaConflict`` when a column
+        of both has another type.
+        """
+        whole = copy(self)
+        whole.schema = pa.schema(merged(self.pinned().schema(), self.schema, self.uri).to_arrow())
+        return whole
+
+    @property
+    def file_dtypes(self) -> dict[str, Any]:
+        """Polars dtypes of the columns that stand in the files, by name: all but the one of the folders."""
+        return {name: dtype for name, dtype in polars_schema(self.schema).items() if name != LIVE_DATE}
+
     def stager(self, live_date: date, attempt: str, file_rows: int = 250_000) -> FileStager:
         """Stages rows of one day; frames need no ``live_date``."""
         partition = Partition(LIVE_DATE, live_date.isoformat())
@@ -180,7 +193,7 @@ class LiveTable:
             if (at is not None and standing.epoch >= at) or (expected is not None and standing.epoch != expected):
                 raise StreamLost(self.uri, standing.owner, standing.epoch)
             epoch = max(standing.epoch, above) + 1 if at is None else at
-            state = _taken_over(standing, owner, epoch, topic, topic_id, starts)
+            state = standing.taken_over(owner, epoch, topic, topic_id, starts)
             state = replace(state, token=uuid.uuid4().hex)
             is_other = clears_other_topic and standing.topic_id not in ("", topic_id)
             self._write(table, [file.removed() for file in active_files(table).values()] if is_other else [], state)
@@ -257,8 +270,8 @@ class LiveTable:
         raise CommitContention(f"{self.uri}: files were rewritten {DROP_TURNS} times while rows were taken out of them")
 
     def _thinned(self, doomed: pl.Expr, attempt: str) -> list[_Thinned]:
-        stored = as_stored(self)
-        dtypes = file_dtypes(stored)
+        stored = self.as_stored()
+        dtypes = stored.file_dtypes
         found = []
         for path, file in sorted(active_files(self.pinned()).items()):
             held = self.store.scan_parquet([path], dtypes)
@@ -279,7 +292,7 @@ class LiveTable:
             if epoch is not None:
                 self._refuse_other_owner(standing, epoch)
             state = change(standing)
-            if not thinned and _same_but_number(state, standing):
+            if not thinned and state.is_but_numbered_anew(standing):
                 return Dropped()
             active = active_files(table)
             if any(part.old.path not in active for part in thinned):
@@ -308,7 +321,7 @@ class LiveTable:
     def _state_of(self, table: DeltaTable) -> LiveSnapshot:
         known, version, table_id = self._known, table.version(), str(table.metadata().id)
         if known is None or (known.version, self._known_id) != (version, table_id):
-            state = state_at(self.store, version) if version else _UNOWNED
+            state = state_at(self.store, version) if version else UNOWNED
             known = self._known = LiveSnapshot(version, state)
             self._known_id = table_id
         return known
@@ -371,33 +384,6 @@ class _Thinned:
     old: ActiveFile
     rows: int
     files: tuple[DataFile, ...]
-
-
-_UNOWNED = LiveState(sequence=0, epoch=0, owner="nobody", topic="", topic_id="")
-"""The state of a table that was made and not taken over yet."""
-
-
-def _taken_over(standing: LiveState, owner: str, epoch: int, topic: str, topic_id: str, starts: Offsets) -> LiveState:
-    if standing.topic_id != topic_id:
-        known: dict[str, Any] = {"starts": dict(starts), "positions": dict(starts), "removed": {}}
-    else:
-        known = {
-            "starts": {**starts, **standing.starts},
-            "positions": {**starts, **standing.positions},
-            "removed": standing.removed,
-        }
-    if standing.topic_id not in ("", topic_id):
-        former = {"topic_id": standing.topic_id, "epoch": standing.epoch, "positions": _json(standing.positions)}
-        known["details"] = {**standing.details, FORMER: [*standing.details.get(FORMER, ()), former]}
-    return standing.followed_by("take_over", owner=owner, epoch=epoch, topic=topic, topic_id=topic_id, **known)
-
-
-def _json(positions: Offsets) -> dict[str, int]:
-    return {str(partition): offset for partition, offset in positions.items()}
-
-
-def _same_but_number(state: LiveState, standing: LiveState) -> bool:
-    return replace(state, sequence=standing.sequence, kind=standing.kind, batch=standing.batch) == standing
 
 
 def utc_day(moment: datetime) -> date:

@@ -8,7 +8,6 @@ import polars as pl
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from streamguard_assets.lake.live.columns import as_stored
 from streamguard_assets.lake.live.table import FOLDER, LiveTable
 from streamguard_assets.streaming.live_tables import live_events, live_quarantine
 from streamguard_assets.windows.stream import Stream
@@ -34,7 +33,7 @@ def _copy(stream: Stream, table: LiveTable) -> None:
     name = f"{FOLDER}/{table.name}_before_{found.state.epoch}"
     write_deltalake(
         stream.location.table(stream.name, name),
-        _record_batches(as_stored(table).scan(found.version)),
+        _record_batches(table.as_stored().scan(found.version)),
         mode="overwrite",
         description=f"{table.description}; of topic {found.state.topic} with id {found.state.topic_id}, which is gone",
         storage_options=dict(stream.location.storage_options),

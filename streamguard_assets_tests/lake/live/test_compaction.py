@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard_assets.lake.live.active_files import ActiveFile, active_files
-from streamguard_assets.lake.live.columns import as_stored
 from streamguard_assets.lake.live.compaction import LARGEST_ROWS, MERGED_FILES, Compactor, choose
 from streamguard_assets.lake.live.table import LiveTable, Replacement
 from streamguard_assets_tests.lake.live.conftest import WIDER, Appender, Lake, offsets_in
@@ -92,7 +91,7 @@ def test_a_column_that_the_code_no_longer_has_stays_with_its_values(lake: Lake) 
 
     assert len(active_files(lake.table().pinned())) == 2
     assert offsets_in(lake.table()) == list(range(MERGED_FILES // 2 * 3 + 2))
-    rows = as_stored(lake.table()).scan().sort("kafka_offset").collect()
+    rows = lake.table().as_stored().scan().sort("kafka_offset").collect()
     assert rows["extra"].to_list() == ["kept"] * (MERGED_FILES // 2) + [None] * (MERGED_FILES + 2)
 
 
