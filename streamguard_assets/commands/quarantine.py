@@ -21,7 +21,9 @@ from streamguard_assets.commands.output import (
 )
 from streamguard_assets.commands.streams import now, opened
 from streamguard_assets.settings import load_settings
+from streamguard_assets.streaming.view import FROM_LIVE, SOURCE, read_quarantine
 from streamguard_assets.windows.replay import rejected_rows, replay
+from streamguard_assets.windows.stream import Stream
 
 app = typer.Typer(help="Rejected records: list, show, replay.", no_args_is_help=True)
 
@@ -37,7 +39,7 @@ def list_rejected(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List rejected records: where each was, and why it was rejected.
+    """List rejected records: where each was, and why it was rejected. Those without a window only the stream has seen.
 
     ```
     streamguard quarantine list security
@@ -45,11 +47,12 @@ def list_rejected(
     ```
     """
     form = chosen_format(as_json, as_csv)
-    rows = rejected_rows(opened(load_settings(), stream), _keys(window))
+    streamed = opened(load_settings(), stream)
+    rows = rejected_rows(streamed, _keys(window)) if window else _rejected(streamed)
     total = rows.select(pl.len()).collect().item()
     order = ["window", "kafka_partition", "kafka_offset"]
     columns = [*order, "code", "reason", "json_path"]
-    listed = rows.select(columns).sort(order).head(limit).collect()
+    listed = rows.select(columns).sort(order, nulls_last=True).head(limit).collect()
     print_records(listed.iter_rows(named=True), form, columns=columns)
     if total > limit:
         print_note(f"{limit} of {total:,} rejected records; --limit shows more")
@@ -69,7 +72,7 @@ def show(
     ```
     """
     at = (pl.col("kafka_partition") == partition) & (pl.col("kafka_offset") == offset)
-    found = rejected_rows(opened(load_settings(), stream)).filter(at).collect()
+    found = _rejected(opened(load_settings(), stream)).filter(at).collect()
     if not found.height:
         raise CommandError(f"{stream} has no rejected record at partition {partition} offset {offset}")
     print_document(found.row(0, named=True), chosen_format(as_json))
@@ -101,6 +104,16 @@ def replay_rejected(
         columns=["window", "landed", "still_rejected"],
     )
     print_note(f"{sum(r.landed for r in done):,} records landed, {sum(r.still_rejected for r in done):,} stay")
+
+
+def _rejected(stream: Stream) -> pl.LazyFrame:
+    """The rejected records of every window, also of one that is filling, and those that only the stream has seen."""
+    of_windows = rejected_rows(stream)
+    view = read_quarantine(stream)
+    live = view.rows.filter(pl.col(SOURCE) == FROM_LIVE)
+    if not view.two_topics:  # else the same place is that of two records
+        live = live.join(of_windows, on=["kafka_partition", "kafka_offset"], how="anti")
+    return pl.concat([of_windows, live.drop(SOURCE)], how="diagonal")
 
 
 def _keys(windows: list[str] | None) -> list[str] | None:

@@ -8,7 +8,6 @@ from streamguard_assets.lake.live.table import LiveTable
 from streamguard_assets.streaming.live_place import events_table, quarantine_table
 from streamguard_assets.windows.stream import Stream
 
-ALERTS = "alerts"
 DASHBOARD = "dashboard"
 
 

@@ -14,7 +14,15 @@ from streamguard_assets.commands.stream_care import reconcile
 from streamguard_assets_tests.commands.conftest import Answer, Site
 from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.streaming.reconciliation.test_reconcile import PLACE
-from streamguard_assets_tests.streaming.two_paths import START, TwoPaths, expected, instant_of, offsets_of, places
+from streamguard_assets_tests.streaming.two_paths import (
+    START,
+    TwoPaths,
+    expected,
+    instant_of,
+    offsets_of,
+    places,
+    window_of,
+)
 
 
 @pytest.fixture
@@ -68,6 +76,24 @@ class TestView:
         answer = here.run("view", "security", "--json")
         assert (answer.status, answer.document) == (0, [])
         assert "nothing is in the lake yet" in answer.stderr
+
+
+class TestQuarantine:
+    def test_rejected_records_that_only_the_stream_has_seen_are_listed_too(self, here: Site, paths: TwoPaths) -> None:
+        answer = here.run("quarantine", "list", "transactions", "--json", "--limit", "100")
+        assert answer.status == 0, answer.stderr
+        found = {(row["kafka_partition"], row["kafka_offset"]): row["window"] for row in answer.document}
+        assert sorted(found) == expected(map(offsets_of, range(3)), rejected=True)
+        live = sorted(place for place, window in found.items() if window is None)
+        assert live == expected([offsets_of(2)], rejected=True)
+        partition, offset = live[0]
+        shown = here.run("quarantine", "show", "transactions", str(partition), str(offset), "--json").document
+        assert (shown["window"], shown["kafka_offset"]) == (None, offset)
+        assert shown["value"]
+
+    def test_of_one_window_are_those_that_it_holds(self, here: Site, paths: TwoPaths) -> None:
+        answer = here.run("quarantine", "list", "transactions", "--window", window_of(1), "--json")
+        assert {row["window"] for row in answer.document} == {window_of(1)}
 
 
 class TestReconcile:
