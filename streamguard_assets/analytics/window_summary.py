@@ -21,13 +21,6 @@ def events_per_minute(events: IntoFrameT, time_column: str = "timestamp") -> Int
     return timed.group_by("minute").agg(nw.len().cast(nw.Int64).alias("events")).sort("minute").to_native()
 
 
-def counts_by(events: IntoFrameT, column: str) -> IntoFrameT:
-    """``column`` and ``events`` (Int64): how often each of its values occurs, most frequent first, null included."""
-    frame: Any = nw.from_native(events)
-    counted = frame.group_by(column).agg(nw.len().cast(nw.Int64).alias("events"))
-    return counted.sort("events", column, descending=[True, False], nulls_last=True).to_native()
-
-
 def score_histogram(scores: IntoFrameT, bins: int = SCORE_BINS) -> IntoFrameT:
     """``score_from``, ``score_to`` (Float64), ``users`` (Int64), sorted: users per equal part of the scores 0 to 1.
 

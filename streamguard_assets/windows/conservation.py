@@ -10,7 +10,7 @@ reader saw and acknowledged gaps tile the range from its start to its end, witho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -204,26 +204,6 @@ def table_violations(
         gaps: acknowledged gaps of the topic.
     """
     return _violations(offset_range, receipt, _offsets_of(events), _offsets_of(quarantine), gaps or {})
-
-
-def window_receipt(offset_range: OffsetRange, reads: Iterable[PartitionReceipt], account: OffsetAccount) -> ReadReceipt:
-    """The receipt of one window from those of a pass that covered several, perhaps in pieces by several workers.
-
-    Holes are cut at the window's boundaries, counts are the account's, and the position is that of the piece which
-    reached farthest into the window: it stays short of the end if the reader did.
-    """
-    pieces = list(reads)
-    receipts = []
-    for partition in offset_range.partitions:
-        start, end = offset_range.starts[partition], offset_range.ends[partition]
-        touching = [
-            r for r in pieces if r.partition == partition and ((r.start < end and r.end > start) or start == end)
-        ]
-        holes = join([clip(as_runs(piece.holes), start, end) for piece in touching])
-        position = max((min(piece.position, end) for piece in touching), default=start)
-        cut = tuple((a, b) for a, b in holes.tolist())
-        receipts.append(PartitionReceipt(partition, start, end, account.delivered(partition), position, cut))
-    return ReadReceipt(offset_range.topic, tuple(receipts))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from streamguard_assets.analytics.window_summary import counts_by, events_per_minute, score_histogram
+from streamguard_assets.analytics.window_summary import events_per_minute, score_histogram
 from streamguard_assets_tests.analytics.events import NOON, event, events_frame
 
 
@@ -24,14 +24,6 @@ def test_minutes_can_be_those_of_the_log() -> None:
     made = events_per_minute(events_frame(rows), "kafka_timestamp")
 
     assert made.rows() == [(NOON, 1), (NOON + timedelta(hours=1), 1)]
-
-
-def test_values_are_counted_most_frequent_first_and_null_is_one_of_them() -> None:
-    statuses = ["failed", "success", "success", None, None, "blocked"]
-
-    made = counts_by(events_frame(event(n, status=status) for n, status in enumerate(statuses)), "status")
-
-    assert made.rows() == [("success", 2), (None, 2), ("blocked", 1), ("failed", 1)]
 
 
 def test_scores_fall_into_equal_parts_and_the_ends_belong_to_the_outermost() -> None:

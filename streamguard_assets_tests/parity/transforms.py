@@ -22,7 +22,7 @@ from streamguard_assets.analytics.security_dashboard import security_dashboard
 from streamguard_assets.analytics.sliding_windows import closed, still_open
 from streamguard_assets.analytics.user_features.extraction import user_features
 from streamguard_assets.analytics.user_features.lookback import window_features
-from streamguard_assets.analytics.window_summary import counts_by, events_per_minute, score_histogram
+from streamguard_assets.analytics.window_summary import events_per_minute, score_histogram
 from streamguard_assets.bench.events import EVENT_TYPES
 from streamguard_assets_tests.parity.events import (
     EVENT_FRAMES,
@@ -65,7 +65,6 @@ TRANSFORMS: dict[str, Transform] = {
         lambda partials: REALTIME_DASHBOARD.finish(closed(partials, START)), {"dashboard_partials": dashboard_partials}
     ),
     "window_summary.events_per_minute": Transform(events_per_minute, EVENT_FRAMES),
-    "window_summary.counts_by": Transform(lambda events: counts_by(events, "status"), EVENT_FRAMES),
     "window_summary.score_histogram": Transform(score_histogram, {"anomaly_scores": anomaly_scores}),
 }
 

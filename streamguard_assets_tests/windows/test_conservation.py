@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -17,9 +16,6 @@ from streamguard_assets.windows.conservation import (
     ConservationError,
     OffsetAccount,
     Violation,
-    table_violations,
-    verify_conservation,
-    window_receipt,
 )
 from streamguard_assets.windows.offset_runs import Offsets, runs_of
 
@@ -215,127 +211,3 @@ class TestReceipt:
     def test_a_gap_does_not_stand_for_what_was_delivered(self) -> None:
         with pytest.raises(ConservationError, match="offset 19 claimed by more than one"):
             account_of(self.INGEST).verify(self.INGEST.range, self.INGEST.receipt, {3: [(19, 20)]})
-
-
-class TestCutReceipts:
-    @given(ingests(at_least=1), st.lists(st.integers(0, 40), max_size=3), st.integers(0, 40))
-    def test_windows_of_one_pass_are_each_proven(self, ingest: Ingest, cuts: list[int], split: int) -> None:
-        """One pass by two workers over some windows: each window passes with its part of the receipts."""
-        middle = min(ingest.start + split, ingest.end)
-        reads = [worker_read(ingest, ingest.start, middle), worker_read(ingest, middle, ingest.end)]
-        edges = sorted({ingest.start, ingest.end, *(min(ingest.start + c, ingest.end) for c in cuts)})
-        for start, end in pairwise(edges):
-            part = within(ingest, start, end)
-            held = OffsetRange(TOPIC, {3: start}, {3: end})
-            account = account_of(part)
-            account.verify(held, window_receipt(held, reads, account), ingest.gaps)
-
-    def test_a_read_that_stopped_early_fails_the_window_it_did_not_finish(self) -> None:
-        held = OffsetRange(TOPIC, {3: 10}, {3: 20})
-        account = account_of(Ingest(10, tuple(range(10, 15)), (), (), ()))
-        stopped = PartitionReceipt(3, 0, 40, 15, 15)
-
-        with pytest.raises(ConservationError, match=r"up to 15; .*15-19 neither"):
-            account.verify(held, window_receipt(held, [stopped], account))
-
-
-def within(ingest: Ingest, start: int, end: int) -> Ingest:
-    fates = (ingest.accepted, ingest.rejected, ingest.holes, ingest.lost)
-    return Ingest(start, *(tuple(o for o in fate if start <= o < end) for fate in fates))
-
-
-def worker_read(ingest: Ingest, start: int, end: int) -> PartitionReceipt:
-    part = within(ingest, start, end)
-    holes = tuple((a, b) for a, b in runs_of(array(*part.holes)).tolist())
-    return PartitionReceipt(3, start, end, len(part.accepted) + len(part.rejected), end, holes)
-
-
-class TestTables:
-    @given(ingests(), st.randoms(use_true_random=False))
-    def test_rows_that_are_what_was_read_are_a_proof_in_any_order(self, ingest: Ingest, random: object) -> None:
-        accepted = list(ingest.accepted)
-        random.shuffle(accepted)  # type: ignore[attr-defined]
-        _, quarantine = ingest.frames()
-
-        assert table_violations(table_of(tuple(accepted)), quarantine, ingest.range, ingest.receipt, ingest.gaps) == []
-
-    @given(ingests(at_least=1), st.data())
-    def test_any_single_corruption_is_found(self, ingest: Ingest, data: st.DataObject) -> None:
-        events, quarantine = ingest.frames()
-        rows = {"events": events, "quarantine": quarantine}
-        name = data.draw(st.sampled_from([n for n in rows if rows[n].height] or ["none"]))
-        if name == "none":
-            rows["events"], kind = pl.concat([events, table_of((ingest.end + 5,))]), "foreign"
-        else:
-            rows[name], kind = corrupted(rows[name], ingest, data)
-
-        found = table_violations(rows["events"], rows["quarantine"], ingest.range, ingest.receipt, ingest.gaps)
-
-        assert kind in {violation.kind for violation in found}
-
-    @given(ingests(at_least=1))
-    def test_a_row_that_is_in_both_tables_is_found(self, ingest: Ingest) -> None:
-        events, quarantine = ingest.frames()
-        for row in events.head(1).iter_slices(1):
-            found = table_violations(events, pl.concat([quarantine, row]), ingest.range, ingest.receipt, ingest.gaps)
-            assert [v.offsets for v in found if v.kind == "both"] == [((ingest.accepted[0], ingest.accepted[0] + 1),)]
-
-    def test_rows_of_a_partition_that_the_window_does_not_have_are_found(self) -> None:
-        ingest = Ingest(10, (10, 11), (), (), ())
-        events = pl.concat([table_of(ingest.accepted), table_of((4,), partition=9)])
-
-        found = table_violations(events, table_of(()), ingest.range, ingest.receipt)
-
-        assert {(v.kind, v.partition) for v in found} == {("foreign", 9), ("receipt", 9)}
-
-    def test_a_violation_names_topic_partition_and_offsets(self) -> None:
-        ingest = Ingest(10, tuple(range(10, 20)), (), (), ())
-        events = table_of((10, 11, 12, 17, 18, 19))
-
-        told = [str(v) for v in table_violations(events, table_of(()), ingest.range, ingest.receipt)]
-
-        assert told == [
-            "security-events/3: 4 offsets: 13-16 neither row, nor hole, nor acknowledged gap",
-            "security-events/3: 6 rows, but the reader was given 10 records",
-        ]
-
-
-def corrupted(rows: pl.DataFrame, ingest: Ingest, data: st.DataObject) -> tuple[pl.DataFrame, str]:
-    """One row removed, doubled, or moved to another window, and the kind of violation that this is."""
-    at = data.draw(st.integers(0, rows.height - 1))
-    victim = rows.slice(at, 1)
-    others = pl.concat([rows.slice(0, at), rows.slice(at + 1)])
-    match data.draw(st.sampled_from(["removed", "doubled", "replaced by one of the next window"])):
-        case "removed":
-            return others, "missing"
-        case "doubled":
-            return pl.concat([rows, victim]), "doubled"
-        case _:
-            return pl.concat([others, table_of((data.draw(st.integers(ingest.end, ingest.end + 9)),))]), "foreign"
-
-
-class TestWholeWindow:
-    @given(ingests())
-    def test_verdicts_at_hand_as_a_whole_are_proven_at_once(self, ingest: Ingest) -> None:
-        verify_conservation(
-            WINDOW,
-            ingest.range,
-            ingest.receipt,
-            {3: array(*ingest.accepted)},
-            {3: array(*ingest.rejected)},
-            ingest.gaps,
-        )
-
-    @given(ingests(at_least=1))
-    def test_a_lost_record_raises(self, ingest: Ingest) -> None:
-        if not ingest.accepted:
-            return
-        with pytest.raises(ConservationError, match=str(ingest.accepted[-1])):
-            verify_conservation(
-                WINDOW,
-                ingest.range,
-                ingest.receipt,
-                {3: array(*ingest.accepted[:-1])},
-                {3: array(*ingest.rejected)},
-                ingest.gaps,
-            )

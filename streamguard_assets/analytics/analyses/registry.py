@@ -47,15 +47,6 @@ def analysis(name: str) -> Analysis:
     return ANALYSES[name]
 
 
-def chosen_analyses(name: str) -> tuple[Analysis, ...]:
-    """All of them for ``full_report``, else the one of that name. ``UnknownAnalysis`` lists what may be chosen."""
-    if name == FULL_REPORT:
-        return tuple(ANALYSES.values())
-    if name not in ANALYSES:
-        raise UnknownAnalysis(f"there is no analysis {name!r}; choose {', '.join(ANALYSES)} or {FULL_REPORT}")
-    return (ANALYSES[name],)
-
-
 def fitting_analyses(columns: Collection[str]) -> tuple[Analysis, ...]:
     """The analyses whose input columns are all among ``columns``."""
     there = set(columns)

@@ -12,10 +12,8 @@ from streamguard_assets.analytics.aggregation.definition_hash import modules_beh
 from streamguard_assets.analytics.analyses.analysis import Analysis
 from streamguard_assets.analytics.analyses.registry import (
     ANALYSES,
-    FULL_REPORT,
     UnknownAnalysis,
     analysis,
-    chosen_analyses,
     fitting_analyses,
 )
 from streamguard_assets.contracts.registry import contract
@@ -32,17 +30,13 @@ def test_the_eight_come_in_the_order_of_the_report() -> None:
     assert list(ANALYSES) == EIGHT
 
 
-def test_a_full_report_is_all_of_them_and_a_name_is_one() -> None:
-    assert chosen_analyses(FULL_REPORT) == tuple(ANALYSES.values())
-    assert chosen_analyses("hourly_trends") == (ANALYSES["hourly_trends"],)
+def test_a_name_is_one_of_them() -> None:
     assert analysis("hourly_trends") is ANALYSES["hourly_trends"]
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UnknownAnalysis, match=f"no analysis 'daily'; there are {', '.join(EIGHT)}"):
         analysis("daily")
-    with pytest.raises(UnknownAnalysis, match=f"choose {', '.join(EIGHT)} or full_report"):
-        chosen_analyses("daily")
 
 
 def test_the_contract_of_transactions_fits_all_and_that_of_security_none() -> None:
