@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from streamguard_assets.contracts.security import EVENT_TYPES, STATUSES
 
 GOOD, BAD = "good", "bad"
+IDEMPOTENT, TRANSACTIONAL = "idempotent", "transactional"
+"""The producers, by their names in ids."""
 MINUTE_MS = 60_000
 
 

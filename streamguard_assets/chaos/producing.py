@@ -21,7 +21,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streamguard_assets.chaos.journal import Fate, JournalWriter
-from streamguard_assets.chaos.numbered_events import NumberedEvent
+from streamguard_assets.chaos.numbered_events import IDEMPOTENT, TRANSACTIONAL, NumberedEvent
 from streamguard_assets.processes.parent import die_with_parent
 
 BAD_SHARE = 0.03
@@ -82,7 +82,7 @@ class IdempotentWriter:
         numbers = count()
         for due in _paced(stop, rate_per_s * 2 / 3):
             for _ in range(due):
-                event = NumberedEvent("idempotent", next(numbers), chance.random() >= BAD_SHARE)
+                event = NumberedEvent(IDEMPOTENT, next(numbers), chance.random() >= BAD_SHARE)
                 _produce(self._producer, self._topic, event, self._partitions, partial(self._told, event.event_id))
             self._producer.poll(0)
         self._producer.flush(DELIVERY_TIMEOUT_MS / 1_000)
@@ -135,7 +135,7 @@ class TransactionalWriter:
 
         producer.begin_transaction()
         for number in numbers:
-            event = NumberedEvent("transactional", number, chance.random() >= BAD_SHARE)
+            event = NumberedEvent(TRANSACTIONAL, number, chance.random() >= BAD_SHARE)
             _produce(producer, self._topic, event, self._partitions, partial(told, event.event_id))
         if chance.random() < ABORTED_SHARE:
             producer.flush(CALL_TIMEOUT_S)  # an abort drops what is still queued: it must be in the log first

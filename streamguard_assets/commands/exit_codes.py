@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -28,6 +29,10 @@ EXIT_CODES_HELP = (
     "Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 wrong settings · 4 Kafka unavailable"
 )
 """For the foot of the help of the whole program."""
+
+
+NO_ANSWER = "the lake does not answer"
+"""How the error of a command begins when a table or a file of the lake cannot be read or written."""
 
 
 class CommandError(Exception):
@@ -63,14 +68,29 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
     return ExitCode.FAILED if is_ours else None
 
 
+def _fault_of_the_lake(error: Exception) -> str | None:
+    # Every `--help` ends here, with an exception of the command line: it must not wait for the lake's libraries.
+    if "deltalake" not in sys.modules:
+        return None
+    from streamguard_assets.streaming.supervision.lake_fault import lake_fault
+
+    return lake_fault(error)
+
+
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn expected errors into a text on stderr and the exit status they stand for; defects pass through."""
+    """Turn expected errors into a text on stderr and the exit status they stand for; defects pass through.
+
+    A lake that does not answer is expected too, though it is libraries and the system who say so.
+    """
     try:
         yield
     except Exception as error:
-        code = exit_code_of(error)
+        code, text = exit_code_of(error), str(error)
         if code is None:
-            raise
-        print_error(str(error))
+            fault = _fault_of_the_lake(error)
+            if fault is None:
+                raise
+            code, text = ExitCode.FAILED, f"{NO_ANSWER}: {fault}"
+        print_error(text)
         raise SystemExit(int(code)) from error

@@ -94,7 +94,7 @@ def print_document(document: Mapping[str, Any], form: Format = Format.TABLE) -> 
         grid = Table.grid(padding=(0, 2))
         for name, value in document.items():
             grid.add_row(Text(name, style="bold"), _cell(value))
-        _stdout().print(grid)
+        stdout().print(grid)
 
 
 def print_json(value: Any) -> None:
@@ -104,7 +104,7 @@ def print_json(value: Any) -> None:
 
 def print_text(text: str) -> None:
     """A line of result for people."""
-    _stdout().print(Text(harmless(text)))
+    stdout().print(Text(harmless(text)))
 
 
 def print_note(text: str) -> None:
@@ -226,7 +226,7 @@ def table_of(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def _write_table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    _stdout().print(table_of(names, rows))
+    stdout().print(table_of(names, rows))
 
 
 def _cell(value: Any) -> Text:
@@ -247,6 +247,7 @@ def _write(text: str) -> None:
     sys.stdout.write(text)
 
 
-def _stdout() -> Console:
+def stdout() -> Console:
+    """Where results for people go; what is no terminal is so wide that no cell of a table is folded."""
     out = Console(highlight=False)
     return out if out.is_terminal else Console(highlight=False, width=NOT_A_TERMINAL_COLUMNS)

@@ -21,11 +21,10 @@ from streamguard_assets.commands.output import (
     console,
     harmless,
     print_note,
-    print_records,
     print_warning,
 )
 from streamguard_assets.commands.stream_care import reconcile
-from streamguard_assets.commands.stream_status import status, status_readers, status_row
+from streamguard_assets.commands.stream_status import print_status, status, status_readers
 from streamguard_assets.commands.streams import now, opened, prepare_topics
 from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.orchestration.instance import dagster_instance
@@ -250,4 +249,4 @@ def _one_line(heartbeat: Heartbeat) -> str:
 def _show(settings: Settings, stream: str, as_json: bool) -> None:
     (reader,) = status_readers(settings, stream)
     found = reader.read(now())
-    print_records([found.as_document() if as_json else status_row(found)], chosen_format(as_json))
+    print_status([found], chosen_format(as_json))

@@ -9,17 +9,43 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from streamguard_assets.commands.output import JsonOption, chosen_format, print_records, table_of
+from streamguard_assets.commands.exit_codes import NO_ANSWER, CommandError
+from streamguard_assets.commands.output import (
+    NOT_A_TERMINAL_COLUMNS,
+    Format,
+    JsonOption,
+    chosen_format,
+    harmless,
+    print_records,
+    stdout,
+    table_of,
+)
 from streamguard_assets.commands.streams import now
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.settings import Settings, load_settings
 from streamguard_assets.streaming.supervision.status import StatusReader, StreamStatus
 
 REFRESH_S = 1.0
+
+_LEAST_IMPORTANT_FIRST = (
+    "latency ms",
+    "commit ms",
+    "restarts",
+    "runs as",
+    "metrics",
+    "late",
+    "rejected",
+    "last commit",
+    "events",
+    "lag s",
+    "wanted",
+)
+"""The order in which columns give way to a narrow terminal. Those that are not named always stay."""
 
 
 def status(
@@ -30,7 +56,8 @@ def status(
     """Show what is wanted of the streams and what they do: lag, rate, times, restarts, last error. Needs no daemon.
 
     Times are milliseconds, the median and the 99th percentile of the last minute. Latency runs from a record's Kafka
-    timestamp to the commit that holds it. Totals are of the process that runs now.
+    timestamp to the commit that holds it. Totals are of the process that runs now. A narrow terminal shows fewer
+    columns; --json has everything. Exit status 1 when the lake does not answer for a stream.
 
     ```
     streamguard stream status
@@ -44,9 +71,10 @@ def status(
     if watch:
         _watch(readers)
         return
-    found = [reader.read(now()) for reader in readers]
-    records = (each.as_document() for each in found) if as_json else map(status_row, found)
-    print_records(records, form)
+    found = [reader.look(now()) for reader in readers]
+    print_status(found, form)
+    if faults := [each.fault for each in found if each.fault]:
+        raise CommandError(f"{NO_ANSWER}: {'; '.join(faults)}")
 
 
 def status_readers(settings: Settings, stream: str | None = None) -> list[StatusReader]:
@@ -78,21 +106,52 @@ def status_row(status: StreamStatus) -> dict[str, Any]:
         "restarts": status.restarts,
         "runs as": _short_owner(status),
         "metrics": told.get("metrics"),
-        "last error": status.last_error or None,
     }
 
 
-def status_table(readers: Sequence[StatusReader]) -> Table:
-    """The table of this moment; columns that say nothing of any stream are left out."""
-    rows = [status_row(reader.read(now())) for reader in readers]
-    return table_of(list(_telling(rows)), rows)
+def print_status(found: Sequence[StreamStatus], form: Format) -> None:
+    """The streams as they were found, as a result. A fault of the lake stays out of the table: it is an error."""
+    if form is Format.TABLE:
+        out = stdout()
+        out.print(_table(found, out), *_last_errors(found), sep="\n")
+    else:
+        print_records((each.as_document() for each in found), form)
+
+
+def status_view(readers: Sequence[StatusReader], out: Console) -> RenderableType:
+    """The table of this moment, as wide as ``out``, and below it why streams failed or cannot be read."""
+    found = [reader.look(now()) for reader in readers]
+    faults = (_remark(each.stream, NO_ANSWER, each.fault) for each in found if each.fault)
+    return Group(_table(found, out), *_last_errors(found), *faults)
+
+
+def _table(found: Sequence[StreamStatus], out: Console) -> Table:
+    """Columns that say nothing of any stream are left out; so are the least important, until no cell is folded."""
+    rows = [status_row(each) for each in found]
+    names = list(_telling(rows))
+    dispensable = [name for name in _LEAST_IMPORTANT_FIRST if name in names]
+    unbounded = out.options.update(max_width=NOT_A_TERMINAL_COLUMNS)
+    while (table := table_of(names, rows)) and dispensable:
+        if out.measure(table, options=unbounded).maximum <= out.width:
+            break
+        names.remove(dispensable.pop(0))
+    return table
+
+
+def _last_errors(found: Sequence[StreamStatus]) -> Iterator[Text]:
+    return (_remark(each.stream, "last error", each.last_error) for each in found if each.last_error)
+
+
+def _remark(stream: str, what: str, text: str) -> Text:
+    """A line of its own, folded at words: in a column it would take the width of all others."""
+    return Text(harmless(f"{stream}: {what}: {text}"))
 
 
 @contextmanager
 def live_table(readers: Sequence[StatusReader], out: Console) -> Iterator[Callable[[], None]]:
     """The table in its place on the terminal; yields what shows it as it is then."""
-    with Live(status_table(readers), console=out, auto_refresh=False) as live:
-        yield lambda: live.update(status_table(readers), refresh=True)
+    with Live(status_view(readers, out), console=out, auto_refresh=False) as live:
+        yield lambda: live.update(status_view(readers, out), refresh=True)
 
 
 def _watch(readers: Sequence[StatusReader]) -> None:

@@ -46,6 +46,7 @@ def _made_of(found: EventsView) -> str:
         return "nothing is in the lake yet"
     reached = ", ".join(f"{partition}: {offset:,}" for partition, offset in sorted(found.reached.items()))
     return (
-        f"windows hold {size(found.covered):,} offsets (version {found.events_version}), "
-        f"live rows {size(found.live):,} more (version {found.live_version}); known up to offset {reached or 'none'}"
+        f"offsets looked at: {size(found.covered):,} in windows (version {found.events_version}), "
+        f"{size(found.live):,} more in the live table (version {found.live_version}), rejected records among them; "
+        f"known up to offset {reached or 'none'}"
     )

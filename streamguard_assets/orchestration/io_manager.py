@@ -22,7 +22,7 @@ from streamguard_assets.lake.staging import DataFile, FileStager
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.orchestration.metadata import commit_metadata
 from streamguard_assets.orchestration.resources import Streams
-from streamguard_assets.windows.keeper import is_open
+from streamguard_assets.windows.keeper import is_open, missing_windows
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
 
 WindowRows = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader | Iterable[pl.DataFrame]
@@ -97,7 +97,8 @@ def _is_built_in(stream: Stream, name: str) -> bool:
 def _is_whole(stream: Stream, window: str) -> bool:
     """Whether the events of ``window`` are all in the lake; rows made while it still fills are not its last."""
     events = stream.table("events").commits().get(window)
-    return not is_open(stream, window) and (events is None or events.complete)
+    is_built = events.complete if events is not None else not missing_windows(stream, [window])
+    return is_built and not is_open(stream, window)
 
 
 def _staged(

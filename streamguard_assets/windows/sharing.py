@@ -7,7 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import TracebackType
@@ -50,13 +50,17 @@ class Workers:
             return stage(share), 1
         pieces = [replace(share, range=piece) for piece in share.range.split(options.workers)]
         try:
-            return _merge(list(self.pool().map(stage, pieces))), len(pieces)
+            tasks = self._handed_out(pieces)
+            return _merge([task.result() for task in tasks]), len(pieces)
         except BrokenProcessPool:
             self._end()  # one of them was killed; the next share gets new ones
             raise
+
+    def _handed_out(self, pieces: Sequence[Share]) -> list[Future[Staged]]:
+        try:
+            return [self.pool().submit(stage, piece) for piece in pieces]
         except OSError as error:
             # A pool that is just finding out that a worker is gone closes its pipes while it is given work.
-            self._end()
             raise BrokenProcessPool("a worker process ended while it was given its share") from error
 
     def pool(self) -> ProcessPoolExecutor:

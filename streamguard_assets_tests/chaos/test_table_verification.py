@@ -24,7 +24,7 @@ class ToldLog(CommittedLog):
 
     def __init__(self) -> None:
         super().__init__("nowhere:1", "told", 1)
-        rows = [(0, offset, f"a-{offset}", offset < 4) for offset in range(5)]
+        rows = [(0, offset, f"transactional-{offset}", offset < 4) for offset in range(5)]
         self._frames = [pl.DataFrame(rows, schema=SCHEMA, orient="row")]
 
     def catch_up(self) -> None:
@@ -32,7 +32,7 @@ class ToldLog(CommittedLog):
 
 
 def row(offset: int, verdict: str = "good") -> tuple[Any, ...]:
-    return 0, offset, f"a-{offset}", f"{verdict}:a-{offset}".encode()
+    return 0, offset, f"transactional-{offset}", f"{verdict}:transactional-{offset}".encode()
 
 
 def frame(*rows: tuple[Any, ...]) -> pl.DataFrame:
@@ -153,8 +153,16 @@ def test_an_acknowledged_record_must_be_there_once_it_can_be_read(
 def test_an_aborted_record_that_kafka_gives_as_committed_is_its_own_fault_only_if_it_says_so(tables: Tables) -> None:
     tables.commit(frame(*ALL))
     with JournalWriter(tables.live / "journal.ndjson") as journal:
-        journal.note(Fate.ABORTED, [("a-3", 0, 3)])
+        journal.note(Fate.ABORTED, [("transactional-3", 0, 3)])
 
     assert tables.broken() == {Promise.KAFKA}
     told = tables.verified(dropped_ends=1)
     assert (told.findings, told.misjudged_records) == ((), 1)
+
+
+def test_a_dropped_end_is_no_excuse_for_the_records_of_another_producer(tables: Tables) -> None:
+    tables.commit(frame(*ALL))
+    with JournalWriter(tables.live / "journal.ndjson") as journal:
+        journal.note(Fate.COMMITTED, [("idempotent-3", 0, 3)])
+
+    assert [finding.promise for finding in tables.verified(dropped_ends=1).findings] == [Promise.KAFKA]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from streamguard_assets.commands.exit_codes import CommandError, ExitCode, exit_code_of, exit_on_error
 from streamguard_assets.kafka.broker.errors import BrokerError
 from streamguard_assets.kafka.errors import KafkaMisconfigured, KafkaUnavailable, RetentionGap, UnknownTopic
+from streamguard_assets.lake.files import FileStore
 from streamguard_assets.settings import SettingsError
 
 
@@ -38,6 +41,18 @@ def test_a_defect_passes_through(defect: Exception) -> None:
     assert exit_code_of(defect) is None
     with pytest.raises(type(defect)), exit_on_error():
         raise defect
+
+
+def test_a_lake_that_does_not_answer_is_told_in_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(SystemExit) as end, exit_on_error():
+        FileStore(str(tmp_path), {}).read_bytes("a")
+    assert end.value.code == ExitCode.FAILED
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        f"error: the lake does not answer: IsADirectoryError: [Errno 21] Is a directory: '{tmp_path / 'a'}'\n"
+    )
 
 
 def test_statuses_are_what_the_help_says() -> None:

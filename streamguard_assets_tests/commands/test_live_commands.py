@@ -59,10 +59,21 @@ class TestView:
         stamps = [row["event_timestamp"] for row in answer.document]
         assert stamps == sorted(stamps)
         assert {row["source"] for row in answer.document} == {"window", "live"}
-        assert "windows hold 60 offsets" in answer.stderr
-        assert "live rows 30 more" in answer.stderr
+        assert "offsets looked at: 60 in windows" in answer.stderr
+        assert "30 more in the live table" in answer.stderr
         few = here.run("view", "transactions", "--limit", "2", "--json").document
         assert few == answer.document[-2:]
+
+    def test_offsets_of_rejected_records_are_not_called_rows(
+        self, here: Site, brokerless_settings: SettingsFactory
+    ) -> None:
+        made = TwoPaths.of(brokerless_settings(state_dir=here.state))
+        made.stream_windows(0, 1)
+        answer = here.run("view", "transactions", "--until", "2000-01-01", "--json")
+        assert answer.document == []
+        assert answer.stderr.startswith("0 events; offsets looked at: 0 in windows (version None), 30 more")
+        assert "rejected records among them" in answer.stderr
+        assert "rows" not in answer.stderr
 
     def test_bounds_are_event_times(self, here: Site, paths: TwoPaths) -> None:
         bounds = ["--since", "2026-01-30-21:00", "--until", "2026-01-30T22:00Z"]

@@ -1,4 +1,4 @@
-"""Deletes the files that a table no longer needs, without a commit: for tables whose every commit is somebody's."""
+"""Deletes the files that a live table no longer needs, without a commit: each of its commits is its stream's."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from streamguard_assets.lake.tables import open_table
 def delete_unneeded(
     uri: str, storage_options: Mapping[str, str], retention_hours: int, *, dry_run: bool = False
 ) -> CareReport:
-    """Delete files that no version of the last ``retention_hours`` names, and staged ones that are older than that.
+    """Delete files of a live table that no version of the last ``retention_hours`` names, and older staged ones.
 
     delta-rs tells which they are; deleting them through it would leave two entries in the log, each of which takes a
     turn from a stream that commits every second and says nothing of its state. Files and folders whose names begin with
-    an underscore or a dot stay, as in every vacuum. Of the log, what ``delete_old_entries`` says goes. Safe beside
-    writers and other deleters: what is staged for a commit to come is younger, and a file that is gone already is no
-    error.
+    an underscore or a dot stay, as in every vacuum. Of the log goes what ``delete_old_entries`` says: not for windows,
+    whose history is kept. Safe beside writers and other deleters: what is staged for a commit to come is younger, and a
+    file that is gone already is no error.
 
     Raises ``TableMissing`` when there is no table.
     """

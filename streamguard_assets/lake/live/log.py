@@ -69,8 +69,8 @@ def delete_old_entries(store: FileStore) -> None:
 
     Every look at a log lists its folder: at 40,000 entries, half a day of seconds, a commit took thirty times as long.
     Windows keep their history for ever; these rows are only live. Counted and not timed, as delta-rs would: what makes
-    commits slow is how many there are. Safe beside readers: one
-    that opens the table begins with the newest checkpoint, one that follows it opens it anew.
+    commits slow is how many there are. Safe beside readers: one that opens the table begins with the newest checkpoint,
+    one that follows it opens it anew.
     """
     entries = {path: int(found[1]) for path in store.files(LOG) if (found := _VERSIONED.match(path))}
     newest = max((version for path, version in entries.items() if "checkpoint" in path), default=0)

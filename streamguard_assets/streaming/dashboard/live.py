@@ -1,7 +1,7 @@
 """The live dashboard: sliding windows of a stream as a table, counted from what ``live/events`` has committed.
 
-Each commit is one step (``dashboard_steps``): rows, partial results and offsets move together or not at all
-(``dashboard_table``), so a dashboard that died goes on at its last commit with the events that came after it.
+Each commit is one step (``dashboard.steps``): rows, partial results and offsets move together or not at all
+(``dashboard.table``), so a dashboard that died goes on at its last commit with the events that came after it.
 """
 
 from __future__ import annotations

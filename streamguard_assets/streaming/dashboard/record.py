@@ -21,7 +21,7 @@ Ranges = Mapping[int, tuple[int, int]]
 class StepRecord:
     """One step: the offsets whose events it took, half-open by partition, and the watermark that judged them.
 
-    ``events`` are all rows in ``ranges``, ``late`` and ``ahead`` those of them that were (``dashboard_steps``).
+    ``events`` are all rows in ``ranges``, ``late`` and ``ahead`` those of them that were (``dashboard.steps``).
     """
 
     ranges: Ranges

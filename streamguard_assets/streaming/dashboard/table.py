@@ -2,7 +2,7 @@
 
 Rows of open windows are in files that every commit replaces. Rows of windows that closed are added to a file of the
 day that is rewritten until it has ``RECENT_ROWS``, and then left alone. The partial results of the open windows are in
-a state file (``dashboard_files``).
+a state file (``dashboard.files``).
 """
 
 from __future__ import annotations

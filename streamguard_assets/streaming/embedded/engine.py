@@ -101,13 +101,13 @@ def _session(
     with closing(opening.landing):
         progress.note(epoch=opening.landing.epoch, positions=dict(opening.landing.positions))
         if opening.gaps:
-            record_gaps(stream, opening.gaps, now())
+            store.until_done(lambda: record_gaps(stream, opening.gaps, now()))
         events, epoch = opening.landing.events, opening.landing.epoch
         dashboard = store.until_done(lambda: LiveDashboard.open(stream, events, owner, facts.topic_id, epoch=epoch))
         writer = BatchWriter(
             stream, opening.landing, dashboard, control, progress, owner=owner, now=now, on_step=on_step
         )
         if not opening.gaps:  # offsets that are passed over go into the first batch of the session
-            Backlog(stream, writer, control, progress, now=now, on_step=on_step).drain(facts)
+            Backlog(stream, writer, store, control, progress, now=now, on_step=on_step).drain(facts)
         writer.catch_up_dashboard()
         Session(stream, opening, facts, control, progress, writer, now=now, on_step=on_step).run()

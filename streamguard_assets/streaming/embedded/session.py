@@ -19,6 +19,7 @@ from streamguard_assets.lake.errors import StreamLost
 from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.embedded.micro_batch import BatchBuilder, Trigger
 from streamguard_assets.streaming.embedded.opening import Opening
+from streamguard_assets.streaming.embedded.patience import LAKE
 from streamguard_assets.streaming.embedded.writer import BatchWriter
 from streamguard_assets.streaming.errors import Reopen
 from streamguard_assets.streaming.progress import Phase, Progress
@@ -80,7 +81,7 @@ class Session:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream-writer")
         self._written: Future[None] | None = None
         self._asked: Future[TopicFacts] | None = None
-        self._away = ""
+        self._away = self._lake_away = ""
         self._asked_at = self._answered_at = self._taken_at = time.monotonic()
         self._batch = self._begin(positions, opening.gaps)
         self._apply(facts)
@@ -203,9 +204,19 @@ class Session:
             self._take_answer(asked, now_s)
         if self._asked is None and now_s - self._asked_at >= LOOK_EVERY_S:
             self._ask()
-            state = self._writer.landing.events.state()
-            if state is not None and state.epoch != self._writer.landing.epoch:
-                raise StreamLost(self._writer.landing.events.uri, state.owner, state.epoch)
+            self._refuse_other_owner()
+
+    def _refuse_other_owner(self) -> None:
+        """``StreamLost`` when there is one. A lake that does not answer is told of; the writer decides for how long."""
+        events = self._writer.landing.events
+        try:
+            state = events.state()
+        except LAKE.faults as fault:
+            self._lake_away = LAKE.reason(fault)
+            return
+        self._lake_away = ""
+        if state is not None and state.epoch != self._writer.landing.epoch:
+            raise StreamLost(events.uri, state.owner, state.epoch)
 
     def _ask(self) -> Future[TopicFacts]:
         self._asked_at = time.monotonic()
@@ -236,6 +247,8 @@ class Session:
         now_s = time.monotonic()
         if self._writer.is_waiting:
             self._progress.note(turn_at=self._now())  # what it waits for is told, and must not be painted over
+        elif self._lake_away:
+            self._progress.turn(Phase.WAITING_FOR_LAKE, self._lake_away)
         elif now_s - self._answered_at > SILENCE_S:
             silence = f"no answer for {now_s - self._answered_at:.0f} s"
             self._progress.turn(Phase.WAITING_FOR_KAFKA, self._away or silence)

@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 
 from streamguard_assets.kafka.watch import TopicFacts, topic_facts
+from streamguard_assets.lake.errors import TableMissing
 from streamguard_assets.lake.live.table import LiveSnapshot
 from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.dashboard.live import LiveDashboard
@@ -174,8 +175,12 @@ class BatchWriter:
     def _commit_dashboard(self, *, forced: bool) -> None:
         dashboard = self._dashboard
         moment = self._now()
-        if dashboard is not None and (forced or dashboard.due(moment)):
+        if dashboard is None or not (forced or dashboard.due(moment)):
+            return
+        try:
             dashboard.commit(moment)
+        except TableMissing as gone:
+            raise Reopen("live/dashboard was removed; it is made again from the live events") from gone
 
     def _report(self, batch: MicroBatch, landed: LiveSnapshot, commit_ms: float) -> None:
         at = self._now()

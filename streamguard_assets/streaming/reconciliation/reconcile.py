@@ -37,6 +37,7 @@ from streamguard_assets.streaming.judging import judged_otherwise
 from streamguard_assets.streaming.live_tables import live_events, live_quarantine
 from streamguard_assets.streaming.reconciliation.comparison import Difference, differences, fingerprints
 from streamguard_assets.streaming.reconciliation.verdicts import Verdict, VerdictTable, WindowVerdict
+from streamguard_assets.streaming.reconciliation.window_files import PinnedFiles, pin_files
 from streamguard_assets.windows.gaps import gaps_inside
 from streamguard_assets.windows.stream import Stream
 
@@ -73,8 +74,9 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the live rows of ``stream`` with its complete windows (of ``only``, or all), one after the other.
 
-    A verdict stands, and is not computed again unless ``anew``, while the window is the same, both hold the same
-    offsets of it, and nobody but the stream and its care has written to the live tables. What was compared is stored
+    A verdict stands, and is not computed again unless ``anew``, while the window is the same and in the same files,
+    both hold the same offsets of it, and nobody but the stream and its care has written to the live tables. So whatever
+    rewrites a window, other tools or care of the lake, has it compared once more. What was compared is stored
     when ``keep``. Memory holds some 100 bytes per event of one window, 400 where the two differ. Where windows and live
     rows are of two topics by leave (``are_apart``), there is nothing to compare, and all windows are ``apart``.
 
@@ -107,7 +109,11 @@ def reconcile(
 
 @dataclass(frozen=True)
 class _Comparer:
-    """Everything pinned: live first, as for the view, so that what is no longer live is in a window."""
+    """Everything pinned: live first, as for the view, so that what is no longer live is in a window.
+
+    ``accepted`` and ``refused`` are the windows' files in ``events`` and ``quarantine``, of the versions whose rows are
+    compared.
+    """
 
     stream: Stream
     now: datetime
@@ -116,6 +122,8 @@ class _Comparer:
     quarantine: LiveTable
     rejected: LiveSnapshot | None
     windows: PinnedWindows
+    accepted: PinnedFiles
+    refused: PinnedFiles
     lost: Spans
 
     @classmethod
@@ -128,6 +136,7 @@ class _Comparer:
         rejected, windows = pin_live(quarantine), pin_windows(stream)
         if are_apart(stream, live, windows):
             windows = replace(windows, windows={}, apart=(*windows.apart, *windows.windows))
+        options = stream.location.storage_options
         return cls(
             stream=stream,
             now=now,
@@ -136,6 +145,9 @@ class _Comparer:
             quarantine=quarantine,
             rejected=rejected,
             windows=windows,
+            accepted=pin_files(stream.table("events").uri, options, windows.version),
+            # After the windows: rejected records land before the commit that makes them count.
+            refused=pin_files(stream.quarantine.uri, options),
             lost=_acknowledged(stream, windows),
         )
 
@@ -153,6 +165,8 @@ class _Comparer:
         """A digest of all that a verdict on ``window`` rests on."""
         shared = self.shared(window)
         said = [window.commit.attempt, window.commit.content_hash, window.commit.version, shared]
+        # A commit of another tool leaves the newest commit of the window as it is, and its files not.
+        said += [self.accepted.digests.get(window.key), self.refused.digests.get(window.key)]
         said += [_foreign_commits(self.live), _foreign_commits(self.rejected)]
         said += [common(shared, self.lost)]
         return hashlib.blake2b(repr(said).encode(), digest_size=12).hexdigest()
@@ -193,7 +207,7 @@ class _Comparer:
     def _events(self, window: CompleteWindow, spans: Spans) -> tuple[int, list[Difference]]:
         provenance = self.stream.contract.provenance_columns
         live = fingerprints(self._live(spans), (*provenance, LIVE_DATE))
-        rows = self.stream.table("events").scan([window.key], self.windows.version)
+        rows = self._window_accepted(window)
         return live.height, self._compared(live, fingerprints(rows.filter(within(spans)), (*provenance, WINDOW)))
 
     def _rejected(self, window: CompleteWindow, spans: Spans) -> tuple[int, list[Difference]]:
@@ -206,7 +220,7 @@ class _Comparer:
         """By offset alone, accepted or not."""
         if not spans:
             return 0, []
-        accepted = self.stream.table("events").scan([window.key], self.windows.version)
+        accepted = self._window_accepted(window)
         live, rows = (
             fingerprints(pl.concat([part.filter(within(spans)).select(_PLACE) for part in parts]))
             for parts in (
@@ -220,8 +234,11 @@ class _Comparer:
         version = None if self.rejected is None else self.rejected.version
         return self.quarantine.scan(version, empty_if_missing=True)
 
+    def _window_accepted(self, window: CompleteWindow) -> pl.LazyFrame:
+        return self.stream.table("events").scan([window.key], self.accepted.version)
+
     def _window_rejected(self, window: CompleteWindow) -> pl.LazyFrame:
-        return self.stream.quarantine.scan({window.key: window.commit.attempt})
+        return self.stream.quarantine.scan({window.key: window.commit.attempt}, self.refused.version)
 
     def _live(self, spans: Spans) -> pl.LazyFrame:
         return self.events.scan(self.live.version).filter(within(spans))

@@ -59,9 +59,9 @@ _DESCRIPTION = "Whether live rows and complete windows say the same, per window;
 class WindowVerdict:
     """The verdict on one window; the fields are the columns of the table.
 
-    ``basis`` names what was compared: the window's commit, the offsets that both held, those of them that somebody had
-    acknowledged as lost, and how many commits of other tools the live tables had. The verdict stands while all of these
-    are the same.
+    ``basis`` names what was compared: the window's commit and its files, accepted and rejected, the offsets that both
+    held, those of them that somebody had acknowledged as lost, and how many commits of other tools the live tables had.
+    The verdict stands while all of these are the same.
     """
 
     window: str

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from streamguard_assets.lake.errors import LakeError
 from streamguard_assets.lake.location import LakeLocation
 from streamguard_assets.settings import Settings
 from streamguard_assets.streaming.progress import Phase
 from streamguard_assets.streaming.supervision.decision import HOUR
 from streamguard_assets.streaming.supervision.heartbeat import Heartbeat, HeartbeatFile
+from streamguard_assets.streaming.supervision.lake_fault import lake_fault
 from streamguard_assets.streaming.supervision.sign_of_life import last_sign
 from streamguard_assets.streaming.supervision.wanted import Wanted, WantedTable
 
@@ -19,6 +22,10 @@ GONE = "gone"
 """Its process has ended without a word."""
 SILENT = "silent"
 """Its process has not been heard, or its loop has not come round, for too long; or what it told is damaged."""
+UNKNOWN = "unknown"
+"""The lake does not answer, so nobody can tell."""
+
+Found = TypeVar("Found")
 
 _PREPARING = frozenset({Phase.STARTING, Phase.STOPPING})
 
@@ -28,18 +35,21 @@ class StreamStatus:
     """One look.
 
     Attributes:
+        wanted: what is wanted of it; None when the lake did not tell.
         phase: what the stream does, or how it ended.
         is_live: whether somebody runs it.
         damage: why its last sign of life could not be read; empty when it could, or there is none.
+        fault: what the lake said instead of an answer; empty when it answered.
     """
 
     stream: str
-    wanted: Wanted
+    wanted: Wanted | None
     heartbeat: Heartbeat | None
     phase: str
     is_live: bool
     at: datetime
     damage: str = ""
+    fault: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -64,16 +74,17 @@ class StreamStatus:
 
     def as_document(self) -> dict[str, Any]:
         """Everything that is known, as plain values; what only a running process has is None without one."""
+        wanted = self.wanted
         document: dict[str, Any] = {
             "stream": self.stream,
-            "wanted": self.wanted.state.value,
-            "wanted_by": self.wanted.by,
-            "wanted_reason": self.wanted.reason,
-            "wanted_at": self.wanted.at,
+            "wanted": wanted and wanted.state.value,
+            "wanted_by": wanted and wanted.by,
+            "wanted_reason": wanted and wanted.reason,
+            "wanted_at": wanted and wanted.at,
             "phase": self.phase,
-            "is_live": self.is_live,
+            "is_live": None if self.phase == UNKNOWN else self.is_live,
             "restarts": self.restarts,
-            "last_error": self.last_error,
+            "last_error": self.fault or self.last_error,
         }
         return document | _told(self.heartbeat, self.is_live)
 
@@ -88,12 +99,41 @@ class StatusReader:
         self._file = HeartbeatFile(location, stream)
 
     def read(self, now: datetime) -> StreamStatus:
-        """The stream as it is at ``now``."""
+        """The stream as it is at ``now``, for those who act on it: whatever the lake raises is raised."""
+        return self._status(now, self._wanted.current(), *self._sign(now))
+
+    def look(self, now: datetime) -> StreamStatus:
+        """The same for those who only show it: what the lake does not tell is unknown, and ``fault`` says why."""
+        faults: list[str] = []
+        wanted = _unless_faulty(self._wanted.current, faults)
+        sign = _unless_faulty(lambda: self._sign(now), faults)
+        fault = "; ".join(faults)
+        if sign is None:
+            return StreamStatus(self._stream, wanted, None, UNKNOWN, False, now, fault=fault)
+        return replace(self._status(now, wanted, *sign), fault=fault)
+
+    def _sign(self, now: datetime) -> tuple[Heartbeat | None, str]:
         damage: list[str] = []
-        heartbeat = last_sign(self._file, now, self._stale_after, damage.append)
+        return last_sign(self._file, now, self._stale_after, damage.append), "".join(damage)
+
+    def _status(self, now: datetime, wanted: Wanted | None, heartbeat: Heartbeat | None, damage: str) -> StreamStatus:
         is_live = heartbeat is not None and heartbeat.is_live(now, self._stale_after)
         phase = _phase(heartbeat, is_live, is_damaged=bool(damage))
-        return StreamStatus(self._stream, self._wanted.current(), heartbeat, phase, is_live, now, "".join(damage))
+        return StreamStatus(self._stream, wanted, heartbeat, phase, is_live, now, damage)
+
+
+def _unless_faulty(read: Callable[[], Found], faults: list[str]) -> Found | None:
+    """What ``read`` gives; None when the lake does not answer, of which ``faults`` are told. Defects are raised."""
+    try:
+        return read()
+    except LakeError as error:
+        faults.append(str(error))
+    except Exception as error:
+        fault = lake_fault(error)
+        if fault is None:
+            raise
+        faults.append(fault)
+    return None
 
 
 def _phase(heartbeat: Heartbeat | None, is_live: bool, is_damaged: bool) -> str:

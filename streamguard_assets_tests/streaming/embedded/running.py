@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -90,3 +92,13 @@ def live_rejects(rig: Rig) -> list[tuple[int, int]]:
 def _places(table: LiveTable) -> list[tuple[int, int]]:
     rows = table.scan(empty_if_missing=True).select("kafka_partition", "kafka_offset").collect()
     return sorted(rows.iter_rows())
+
+
+@contextmanager
+def away(table: Path) -> Iterator[None]:
+    """A file in the place of the folder for the block: nobody can write below it, root neither."""
+    aside = table.rename(table.with_name("aside"))
+    table.touch()
+    yield
+    table.unlink()
+    aside.rename(table)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,21 +15,23 @@ from streamguard_assets.streaming.dashboard.live import LiveDashboard
 from streamguard_assets.streaming.embedded.backlog import Backlog, slices
 from streamguard_assets.streaming.embedded.landing import Tenure
 from streamguard_assets.streaming.embedded.opening import open_stream_tables
+from streamguard_assets.streaming.embedded.patience import LAKE, Patience
 from streamguard_assets.streaming.embedded.writer import BatchWriter
 from streamguard_assets.streaming.live_tables import live_dashboard, live_events
-from streamguard_assets.streaming.progress import Progress
+from streamguard_assets.streaming.progress import Phase, Progress
 from streamguard_assets.streaming.steps import Step, nothing
 from streamguard_assets_tests.streaming.embedded.conftest import LiveRig
-from streamguard_assets_tests.streaming.embedded.running import Running, live_rejects, live_rows, utc_now
+from streamguard_assets_tests.streaming.embedded.running import Running, away, live_rejects, live_rows, utc_now
 from streamguard_assets_tests.windows.rig import Rig, event
 
 OFFSETS = st.integers(0, 10**6)
 
 
-@given(st.dictionaries(st.integers(0, 20), st.tuples(OFFSETS, OFFSETS), min_size=1), st.integers(1, 10**5))
-def test_slices_follow_each_other_from_the_positions_to_the_ends(spans: dict[int, tuple[int, int]], size: int) -> None:
+@given(st.dictionaries(st.integers(0, 20), st.tuples(OFFSETS, OFFSETS), min_size=1), st.integers(1, 50))
+def test_slices_follow_each_other_from_the_positions_to_the_ends(spans: dict[int, tuple[int, int]], parts: int) -> None:
     positions = {p: min(span) for p, span in spans.items()}
     ends = {p: max(span) for p, span in spans.items()}
+    size = max(1, sum(ends[p] - positions[p] for p in spans) // parts)
     reached = dict(positions)
     for piece in slices("topic", positions, ends, size):
         assert all(reached[p] == piece.starts[p] for p in piece.partitions)
@@ -49,8 +55,9 @@ class Draining:
         self.writer = BatchWriter(
             stream, landing, dashboard, *handles, owner="the test", now=utc_now, on_step=self._pass
         )
+        store = Patience(LAKE, *handles, patience_s=60, seed="the test")
         self.backlog = Backlog(
-            stream, self.writer, *handles, now=utc_now, on_step=self._pass, slice_offsets=10, least_offsets=10
+            stream, self.writer, store, *handles, now=utc_now, on_step=self._pass, slice_offsets=10, least_offsets=10
         )
 
     def drain(self) -> None:
@@ -114,3 +121,19 @@ def test_a_short_backlog_is_left_to_the_tail(live_rig: LiveRig) -> None:
     draining.drain()
 
     assert (live_rows(rig), draining.passed) == ([], [])
+
+
+def test_a_lake_that_takes_no_slice_is_waited_for(live_rig: LiveRig) -> None:
+    rig = live_rig(partitions=1)
+    rig.produce([event(number) for number in range(25)])
+    draining = Draining(rig)
+    is_waiting = Event()
+    draining.progress.turn = lambda phase, reason="": is_waiting.set() if phase is Phase.WAITING_FOR_LAKE else None
+    with ThreadPoolExecutor(1) as beside:
+        with away(Path(live_events(rig.stream).uri)):
+            drained = beside.submit(draining.drain)
+            assert is_waiting.wait(60)
+            assert not drained.done()
+        drained.result(60)
+
+    assert live_rows(rig) == [(0, offset) for offset in range(25)]

@@ -12,7 +12,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,12 @@ from streamguard_assets.kafka.errors import KafkaUnavailable, RetentionGap
 from streamguard_assets.kafka.topics import FOR_EVER_MS, TopicLayout, add_partitions, create_topic
 from streamguard_assets.lake.errors import LakeError
 from streamguard_assets.streaming.errors import LiveTopicRecreated, PartitionAdded, StoreFault
-from streamguard_assets.streaming.live_tables import live_events
+from streamguard_assets.streaming.live_tables import live_dashboard, live_events
 from streamguard_assets.streaming.progress import Phase
 from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.streaming.embedded.conftest import LiveRig
 from streamguard_assets_tests.streaming.embedded.processes import Beside, stream_beside
-from streamguard_assets_tests.streaming.embedded.running import Running, live_rows
+from streamguard_assets_tests.streaming.embedded.running import Running, away, live_rows
 from streamguard_assets_tests.windows.conftest import RigFactory
 from streamguard_assets_tests.windows.rig import Rig, event, stream_settings
 
@@ -48,16 +47,6 @@ def places(partition: int, first: int, end: int) -> list[tuple[int, int]]:
 
 def table_of(rig: Rig) -> Path:
     return Path(live_events(rig.stream).uri)
-
-
-@contextmanager
-def away(table: Path) -> Iterator[None]:
-    """A file in the place of the folder for the block: nobody can write below it, root neither."""
-    aside = table.rename(table.with_name("aside"))
-    table.touch()
-    yield
-    table.unlink()
-    aside.rename(table)
 
 
 @pytest.fixture
@@ -114,6 +103,37 @@ def test_a_lake_that_may_not_be_written_is_waited_for_and_named(live_rig: LiveRi
         running.until_committed(p0=9)
     assert running.failure is None
     assert live_rows(rig) == places(0, 0, 9)
+
+
+def test_a_lake_that_goes_away_from_an_idle_stream_is_waited_for_too(live_rig: LiveRig) -> None:
+    rig = live_rig()
+    rig.produce(events(0, 5))
+    with Running(rig) as running:
+        running.until_committed(p0=5)
+        with away(table_of(rig)):
+            waiting = running.until(lambda seen: seen.phase is Phase.WAITING_FOR_LAKE)
+            assert str(table_of(rig)) in waiting.reason
+        running.until(lambda seen: seen.phase is Phase.IDLE)
+    assert running.failure is None
+
+
+def test_a_dashboard_that_is_removed_is_made_again_from_the_events(live_rig: LiveRig) -> None:
+    rig = live_rig(dashboard_interval_s=0.1)
+    rig.produce(events(0, 5))
+    dashboard = live_dashboard(rig.stream)
+    assert dashboard is not None
+    with Running(rig) as running:
+        before = running.until_committed(p0=5)
+        shutil.rmtree(dashboard.uri)
+        rig.produce(events(5, 9))
+        running.until(lambda seen: seen.epoch != before.epoch and seen.positions.get(0) == 9)
+    assert running.failure is None
+    assert live_rows(rig) == places(0, 0, 9)
+    again = live_dashboard(rig.again().stream)
+    assert again is not None
+    state = again.state()
+    assert state is not None
+    assert state.positions == {0: 9, 1: 0}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere root passes by every mode")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,14 +17,16 @@ from streamguard_assets.lake.gaps import AcknowledgedGap
 from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.lake.live.table import LiveSnapshot, LiveTable
 from streamguard_assets.streaming.checks import LIVE_CHECKS, every_check
-from streamguard_assets.streaming.coverage import TopicsDiffer
+from streamguard_assets.streaming.coverage import PinnedWindows, TopicsDiffer
 from streamguard_assets.streaming.judging import judged_by
 from streamguard_assets.streaming.reconciliation import reconcile as reconciling
+from streamguard_assets.streaming.reconciliation import window_files
 from streamguard_assets.streaming.reconciliation.comparison import MAX_SHOWN_OFFSETS, Fault, differences
 from streamguard_assets.streaming.reconciliation.reconcile import Reconciliation, reconcile
 from streamguard_assets.streaming.reconciliation.retention import remove_covered
 from streamguard_assets.streaming.reconciliation.verdicts import Verdict, VerdictTable, WindowVerdict
 from streamguard_assets.windows.checks import CheckScope, checks_of, committed_windows
+from streamguard_assets.windows.stream import Stream
 from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.streaming.two_paths import (
     HOUR,
@@ -78,6 +81,26 @@ TAMPERINGS: list[tuple[Callable[[TwoPaths], None], str]] = [
 ]
 
 
+def alter_window(paths: TwoPaths) -> None:
+    paths.raw("events").update(updates={"quantity": "quantity + 1"}, predicate=PLACE)
+
+
+def take_from_window(paths: TwoPaths) -> None:
+    paths.raw("events").delete(PLACE)
+
+
+def take_rejected_from_window(paths: TwoPaths) -> None:
+    paths.raw("quarantine").delete("kafka_partition = 0 AND kafka_offset = 24")
+
+
+DAMAGES: list[tuple[Callable[[TwoPaths], None], str]] = [
+    (alter_window, "events: 1 altered in partition 0: 21"),
+    (take_from_window, "events: 1 extra in partition 0: 21"),
+    (take_rejected_from_window, "rejected records: 1 extra in partition 0: 24"),
+]
+"""What other tools do to the second window itself: its live rows are the last that are good."""
+
+
 def test_a_stream_that_never_ran_has_nothing_to_compare(paths: TwoPaths) -> None:
     paths.close(1)
     paths.build(0)
@@ -110,6 +133,79 @@ def test_it_is_found_too_when_the_window_was_found_to_be_the_same_before(
     reconcile(both(paths).stream, NOW)
     tamper(paths)
     assert told(reconcile(paths.stream, LATER))[window_of(1)] == (Verdict.DIFFERENT, text)
+
+
+@pytest.mark.parametrize(("damage", "text"), DAMAGES)
+def test_a_window_that_another_tool_changed_is_not_the_same_by_its_old_verdict(
+    paths: TwoPaths, damage: Callable[[TwoPaths], None], text: str
+) -> None:
+    assert reconcile(both(paths).stream, NOW).findings == []
+    damage(paths)
+    found = reconcile(paths.stream, LATER)
+    assert told(found) == {window_of(0): (Verdict.SAME, None), window_of(1): (Verdict.DIFFERENT, text)}
+    assert found.compared == (window_of(1),), "the files of the other window are those of before"
+    assert reconcile(paths.stream, LATER).compared == ()
+
+
+def test_a_window_whose_files_care_wrote_anew_is_compared_once_more_and_the_same(paths: TwoPaths) -> None:
+    first = reconcile(both(paths).stream, NOW)
+    paths.raw("events").optimize.z_order(["category"], partition_filters=[("window", "=", window_of(0))])
+    again = reconcile(paths.stream, LATER)
+    assert (again.compared, again.findings) == ((window_of(0),), [])
+    assert again.verdicts[1] == first.verdicts[1]
+    assert reconcile(paths.stream, LATER).compared == ()
+
+
+@pytest.mark.parametrize("damage", [damage for damage, _ in DAMAGES])
+def test_what_another_tool_does_while_windows_are_compared_is_not_in_the_verdict_and_found_the_next_time(
+    paths: TwoPaths, monkeypatch: pytest.MonkeyPatch, damage: Callable[[TwoPaths], None]
+) -> None:
+    """Rows and files are those of one version: a verdict on older rows must not stand for newer files."""
+    both(paths)
+    original = reconciling.fingerprints
+
+    def damage_and_read(*arguments: Any) -> pl.DataFrame:
+        monkeypatch.undo()
+        damage(paths)
+        return original(*arguments)
+
+    monkeypatch.setattr(reconciling, "fingerprints", damage_and_read)
+    assert reconcile(paths.stream, NOW).findings == []
+    assert [verdict.window for verdict in reconcile(paths.stream, LATER).findings] == [window_of(1)]
+
+
+@pytest.mark.parametrize("damage", [alter_window, take_from_window])
+def test_what_another_tool_does_once_windows_are_pinned_is_not_in_the_verdict_and_found_the_next_time(
+    paths: TwoPaths, monkeypatch: pytest.MonkeyPatch, damage: Callable[[TwoPaths], None]
+) -> None:
+    both(paths)
+    original = reconciling.pin_windows
+
+    def pin_and_damage(stream: Stream) -> PinnedWindows:
+        found = original(stream)
+        damage(paths)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciling, "pin_windows", pin_and_damage)
+        assert reconcile(paths.stream, NOW).findings == []
+    assert [verdict.window for verdict in reconcile(paths.stream, LATER).findings] == [window_of(1)]
+
+
+def test_the_files_of_windows_are_looked_up_once_however_many_windows_there_are(
+    paths: TwoPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both(paths, windows=3)
+    looked_at: list[str] = []
+    original = window_files.file_digests
+
+    def counted(table: DeltaTable) -> dict[str, str]:
+        looked_at.append(table.table_uri.rstrip("/").rpartition("/")[2])
+        return original(table)
+
+    monkeypatch.setattr(window_files, "file_digests", counted)
+    assert len(reconcile(paths.stream, NOW).compared) == 3
+    assert sorted(looked_at) == ["events", "quarantine"]
 
 
 def test_a_live_row_that_the_window_does_not_have_is_found(paths: TwoPaths) -> None:

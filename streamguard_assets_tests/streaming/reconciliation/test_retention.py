@@ -28,7 +28,7 @@ from streamguard_assets.streaming.reconciliation.retention import (
     remove_covered,
 )
 from streamguard_assets.streaming.view import read_quarantine, read_view
-from streamguard_assets_tests.streaming.reconciliation.test_reconcile import TAMPERINGS
+from streamguard_assets_tests.streaming.reconciliation.test_reconcile import DAMAGES, TAMPERINGS
 from streamguard_assets_tests.streaming.two_paths import (
     HOUR,
     START,
@@ -107,6 +107,23 @@ def test_one_live_row_altered_missing_or_doubled_blocks_removal_from_its_window_
     removal = care(paths)
     assert removal.removed == {0: 20, 1: 10}
     assert all(f"window {window_of(1)} does not hold what live rows hold: {text}" in line for line in removal.kept)
+    assert places(paths.quarantine.scan()) == expected(map(offsets_of, range(1, 4)), rejected=True)
+
+
+@pytest.mark.parametrize(("damage", "text"), DAMAGES)
+@pytest.mark.parametrize("known", [False, True])
+def test_of_a_window_that_another_tool_changed_no_live_row_goes(
+    paths: TwoPaths, damage: Callable[[TwoPaths], None], text: str, known: bool
+) -> None:
+    """Its live rows are the last good copy."""
+    both(paths)
+    if known:
+        reconcile(paths.stream, START)
+    damage(paths)
+    removal = care(paths)
+    assert removal.removed == {0: 20, 1: 10}
+    assert all(f"window {window_of(1)} does not hold what live rows hold: {text}" in line for line in removal.kept)
+    assert places(paths.events.scan()) == expected(map(offsets_of, range(1, 4)))
     assert places(paths.quarantine.scan()) == expected(map(offsets_of, range(1, 4)), rejected=True)
 
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from deltalake.exceptions import DeltaError
 
 from streamguard_assets.orchestration.storage import lake_location
 from streamguard_assets.streaming.progress import Phase
 from streamguard_assets.streaming.supervision.heartbeat import FILE, Heartbeat, HeartbeatFile
 from streamguard_assets.streaming.supervision.status import StatusReader, StreamStatus
+from streamguard_assets.streaming.supervision.wanted import WantedTable
 from streamguard_assets_tests.conftest import SettingsFactory
 from streamguard_assets_tests.streaming.beats import NOBODY, NOW, beat
 
@@ -78,3 +80,54 @@ def test_restarts_of_more_than_an_hour_ago_are_not_shown(status) -> None:
 def test_nobody_lands_events_in_a_stream_that_has_ended(status) -> None:
     ended = status(beat(phase=Phase.STOPPED)).as_document()
     assert (ended["events_per_s"], ended["metrics"]) == (0.0, None)
+
+
+def test_a_look_tells_what_can_be_told_and_why_the_rest_cannot(brokerless_settings: SettingsFactory) -> None:
+    settings = brokerless_settings()
+    location = lake_location(settings)
+    HeartbeatFile(location, "security").write(beat())
+    wanted = Path(location.table("security", "live/wanted"))
+    wanted.mkdir()
+    (wanted / "_delta_log").mkdir()
+    (wanted / "_delta_log" / f"{0:020}.json").write_text("junk")
+    reader = StatusReader(settings, location, "security")
+    found = reader.look(NOW)
+    assert (found.wanted, found.phase, found.is_live) == (None, "running", True)
+    assert str(wanted) in found.fault
+    assert found.as_document()["wanted_by"] is None
+    with pytest.raises(DeltaError):  # whoever acts on it must not take it for an answer
+        reader.read(NOW)
+
+
+def test_a_look_at_a_heartbeat_that_cannot_be_read_knows_neither_phase_nor_life(
+    brokerless_settings: SettingsFactory,
+) -> None:
+    settings = brokerless_settings()
+    location = lake_location(settings)
+    path = Path(location.uri) / "security" / "live" / FILE
+    path.mkdir(parents=True)
+    reader = StatusReader(settings, location, "security")
+    document = reader.look(NOW).as_document()
+    assert (document["phase"], document["is_live"], document["wanted"]) == ("unknown", None, "stopped")
+    assert str(path) in document["last_error"]
+    with pytest.raises(IsADirectoryError):
+        reader.read(NOW)
+
+
+def test_a_look_while_the_lake_answers_is_what_is_read(status, brokerless_settings: SettingsFactory) -> None:
+    found = status(beat())
+    settings = brokerless_settings()
+    assert StatusReader(settings, lake_location(settings), "security").look(NOW) == found
+    assert found.fault == ""
+
+
+def test_a_defect_is_no_fault_of_the_lake(
+    brokerless_settings: SettingsFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(_: object) -> None:
+        raise KeyError("sequence")
+
+    monkeypatch.setattr(WantedTable, "current", defect)
+    settings = brokerless_settings()
+    with pytest.raises(KeyError):
+        StatusReader(settings, lake_location(settings), "security").look(NOW)
