@@ -55,6 +55,7 @@ class Reconciliation:
         compared: windows that were compared now; of the others the verdict stood.
         unsettled: windows that were built anew, or whose live rows were removed, while they were compared: they have
             no verdict until the next time.
+        files: the files of the windows in ``events`` and in ``quarantine`` that the verdicts rest on.
     """
 
     live: LiveSnapshot | None
@@ -62,6 +63,7 @@ class Reconciliation:
     verdicts: tuple[WindowVerdict, ...] = ()
     compared: tuple[str, ...] = ()
     unsettled: tuple[str, ...] = ()
+    files: tuple[PinnedFiles, PinnedFiles] | None = None
 
     @property
     def findings(self) -> list[WindowVerdict]:
@@ -104,7 +106,17 @@ def reconcile(
     if keep:
         stored.store(compared)
     names = tuple(verdict.window for verdict in compared)
-    return Reconciliation(comparer.live, comparer.windows, tuple(verdicts), names, tuple(unsettled))
+    files = comparer.accepted, comparer.refused
+    return Reconciliation(comparer.live, comparer.windows, tuple(verdicts), names, tuple(unsettled), files)
+
+
+def moved_since(stream: Stream, found: Reconciliation) -> set[str]:
+    """The windows of ``found`` that are in other files by now, whoever has rewritten them: a verdict does not hold."""
+    if found.files is None:
+        return set()
+    now = _window_files(stream, None)
+    pairs = [(before.digests, after.digests) for before, after in zip(found.files, now, strict=True)]
+    return {key for key in found.windows.windows for before, after in pairs if before.get(key) != after.get(key)}
 
 
 @dataclass(frozen=True)
@@ -136,7 +148,8 @@ class _Comparer:
         rejected, windows = pin_live(quarantine), pin_windows(stream)
         if are_apart(stream, live, windows):
             windows = replace(windows, windows={}, apart=(*windows.apart, *windows.windows))
-        options = stream.location.storage_options
+        # After the windows: rejected records land before the commit that makes them count.
+        accepted, refused = _window_files(stream, windows.version)
         return cls(
             stream=stream,
             now=now,
@@ -145,9 +158,8 @@ class _Comparer:
             quarantine=quarantine,
             rejected=rejected,
             windows=windows,
-            accepted=pin_files(stream.table("events").uri, options, windows.version),
-            # After the windows: rejected records land before the commit that makes them count.
-            refused=pin_files(stream.quarantine.uri, options),
+            accepted=accepted,
+            refused=refused,
             lost=_acknowledged(stream, windows),
         )
 
@@ -272,3 +284,9 @@ def _acknowledged(stream: Stream, windows: PinnedWindows) -> Spans:
         return {}
     found = (gaps_inside(acknowledged, window.range) for window in windows.windows.values())
     return union({p: tuple(lost) for p, lost in gaps.items()} for gaps in found)
+
+
+def _window_files(stream: Stream, version: int | None) -> tuple[PinnedFiles, PinnedFiles]:
+    """The windows' files in ``events`` at ``version`` (None: now), and in ``quarantine`` now."""
+    options = stream.location.storage_options
+    return pin_files(stream.table("events").uri, options, version), pin_files(stream.quarantine.uri, options)

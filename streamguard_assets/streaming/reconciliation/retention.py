@@ -8,7 +8,7 @@ turn if this one ends between the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ from streamguard_assets.lake.live.state import LiveState
 from streamguard_assets.lake.live.table import Change, Dropped, LiveTable
 from streamguard_assets.streaming.coverage import TopicsDiffer, pin_live, within
 from streamguard_assets.streaming.live_tables import DASHBOARD, live_events, live_quarantine
-from streamguard_assets.streaming.reconciliation.reconcile import Reconciliation
+from streamguard_assets.streaming.reconciliation.reconcile import Reconciliation, moved_since
 from streamguard_assets.streaming.reconciliation.verdicts import Verdict
 from streamguard_assets.windows.stream import Stream
 
@@ -78,7 +78,8 @@ def remove_covered(stream: Stream, found: Reconciliation, now: datetime) -> Remo
     nothing = Removal({}, Dropped(), Dropped(), (), {})
     if found.live is None:
         return nothing
-    bounds = removal_bounds(found.live.state.held, candidates(stream, found, now), _dashboard_positions(stream))
+    windows = candidates(stream, found, now, moved_since(stream, found))
+    bounds = removal_bounds(found.live.state.held, windows, _dashboard_positions(stream))
     events = _drop(live_events(stream), bounds.below, found.live.state.topic_id)
     removed = _removed_now(stream)
     rejected = _drop(live_quarantine(stream), removed, found.live.state.topic_id)
@@ -86,8 +87,11 @@ def remove_covered(stream: Stream, found: Reconciliation, now: datetime) -> Remo
     return Removal(removed, events, rejected, kept, delete_unneeded_files(stream))
 
 
-def candidates(stream: Stream, found: Reconciliation, now: datetime) -> list[Candidate]:
-    """The complete windows of ``found``, ascending, each with the reason why its live rows have to stay."""
+def candidates(stream: Stream, found: Reconciliation, now: datetime, moved: Collection[str]) -> list[Candidate]:
+    """The complete windows of ``found``, ascending, each with the reason why its live rows have to stay.
+
+    ``moved`` are those that have been rewritten since: what was proven is no longer what is there.
+    """
     verdicts = {verdict.window: verdict for verdict in found.verdicts}
     kept_for = timedelta(hours=stream.settings.streaming.live_retention_hours)
     listed = []
@@ -95,6 +99,8 @@ def candidates(stream: Stream, found: Reconciliation, now: datetime) -> list[Can
         verdict, due = verdicts.get(window.key), stream.cadence.end(window.key) + kept_for
         if window.key in found.unsettled:
             refusal = "changed while it was compared"
+        elif window.key in moved:
+            refusal = "was rewritten since it was compared"
         elif verdict is None:
             refusal = "was not compared"
         elif verdict.verdict is not Verdict.SAME:

@@ -127,6 +127,19 @@ def test_of_a_window_that_another_tool_changed_no_live_row_goes(
     assert places(paths.quarantine.scan()) == expected(map(offsets_of, range(1, 4)), rejected=True)
 
 
+@pytest.mark.parametrize(("damage", "_text"), DAMAGES)
+def test_of_a_window_that_another_tool_changed_after_it_was_compared_no_live_row_goes(
+    paths: TwoPaths, damage: Callable[[TwoPaths], None], _text: str
+) -> None:
+    both(paths)
+    found = reconcile(paths.stream, LATER)
+    damage(paths)
+    removal = remove_covered(paths.stream, found, LATER)
+    assert removal.removed == {0: 20, 1: 10}
+    assert all(f"window {window_of(1)} was rewritten since it was compared" in line for line in removal.kept)
+    assert places(paths.events.scan()) == expected(map(offsets_of, range(1, 4)))
+
+
 def test_a_window_that_nobody_compared_keeps_its_rows(paths: TwoPaths) -> None:
     both(paths)
     found = reconcile(paths.stream, LATER, only=[window_of(0), window_of(2)])
