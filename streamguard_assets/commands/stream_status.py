@@ -131,10 +131,10 @@ def _table(found: Sequence[StreamStatus], out: Console) -> Table:
     names = list(_telling(rows))
     dispensable = [name for name in _LEAST_IMPORTANT_FIRST if name in names]
     unbounded = out.options.update(max_width=NOT_A_TERMINAL_COLUMNS)
-    while (table := table_of(names, rows)) and dispensable:
-        if out.measure(table, options=unbounded).maximum <= out.width:
-            break
+    table = table_of(names, rows)
+    while dispensable and out.measure(table, options=unbounded).maximum > out.width:
         names.remove(dispensable.pop(0))
+        table = table_of(names, rows)
     return table
 
 

@@ -8,7 +8,7 @@ The IO manager of dagster-deltalake is not used: an error in its predicate overw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 
@@ -22,7 +22,7 @@ from streamguard_assets.lake.staging import DataFile, FileStager
 from streamguard_assets.lake.window_table import WindowTable
 from streamguard_assets.orchestration.metadata import commit_metadata
 from streamguard_assets.orchestration.resources import Streams
-from streamguard_assets.windows.keeper import is_open, missing_windows
+from streamguard_assets.windows.keeper import missing_windows, still_open
 from streamguard_assets.windows.stream import CODE_VERSION, Stream
 
 WindowRows = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader | Iterable[pl.DataFrame]
@@ -56,9 +56,9 @@ class WindowIOManager(IOManager):
             return
         table = self._table(stream, name, None if first is None else _schema_of(first))
         rows = frames if first is None else chain([first], frames)
-        for window, files in _staged(table, rows, windows, context.step_context.run_id).items():
-            complete = _is_whole(stream, window)
-            commit = WindowCommit(window, context.step_context.run_id, complete, code_version=CODE_VERSION)
+        staged, whole = _staged(table, rows, windows, context.step_context.run_id), _whole(stream, windows)
+        for window, files in staged.items():
+            commit = WindowCommit(window, context.step_context.run_id, window in whole, code_version=CODE_VERSION)
             context.step_context.add_asset_metadata(
                 metadata=commit_metadata(table.commit(files, commit)),
                 asset_key=context.asset_key,
@@ -94,11 +94,11 @@ def _is_built_in(stream: Stream, name: str) -> bool:
     return name in stream.graph and stream.graph[name].is_table
 
 
-def _is_whole(stream: Stream, window: str) -> bool:
-    """Whether the events of ``window`` are all in the lake; rows made while it still fills are not its last."""
-    events = stream.table("events").commits().get(window)
-    is_built = events.complete if events is not None else not missing_windows(stream, [window])
-    return is_built and not is_open(stream, window)
+def _whole(stream: Stream, windows: Sequence[str]) -> set[str]:
+    """Those of ``windows`` whose events are all in the lake; rows of one that still fills are not its last."""
+    events = stream.table("events").commits()
+    incomplete = {window for window in windows if window in events and not events[window].complete}
+    return set(windows) - incomplete - set(missing_windows(stream, windows)) - still_open(stream, windows)
 
 
 def _staged(

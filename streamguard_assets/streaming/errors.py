@@ -6,7 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deltalake.exceptions import DeltaError
+from polars.exceptions import PolarsError
+
 from streamguard_assets.kafka.errors import TopicRecreated
+
+STORE_FAULTS = (OSError, DeltaError, PolarsError)
+"""What a store that is away raises: a full disk, a lost permission, no network."""
 
 
 class StreamFailure(Exception):

@@ -19,11 +19,9 @@ from datetime import datetime
 from types import FrameType
 from typing import Protocol
 
-from deltalake.exceptions import DeltaError
-from polars.exceptions import PolarsError
-
 from streamguard_assets.lake.errors import LakeError, StreamLost
 from streamguard_assets.streaming.control import Control
+from streamguard_assets.streaming.errors import STORE_FAULTS
 from streamguard_assets.streaming.progress import Phase, Progress
 from streamguard_assets.streaming.supervision.fingerprint import code_fingerprint
 from streamguard_assets.streaming.supervision.heartbeat import BEAT_EVERY_S, OVER, Heartbeat, HeartbeatFile, Host
@@ -33,7 +31,7 @@ from streamguard_assets.windows.stream import Stream
 Clock = Callable[[], datetime]
 OnBeat = Callable[[Heartbeat], None]
 
-STORE_FAULTS = (OSError, DeltaError, PolarsError, LakeError)
+LAKE_FAULTS = (*STORE_FAULTS, LakeError)
 """What a lake that is away looks like. The loop meets it too, and decides; a look at the wanted state does not."""
 
 _LOG = logging.getLogger(__name__)
@@ -200,7 +198,7 @@ class _HostedStream:
     def _obey(self) -> None:
         try:
             wanted = self._wanted.current()
-        except STORE_FAULTS as fault:
+        except LAKE_FAULTS as fault:
             self._complain(f"the wanted state cannot be read, so the last one holds: {fault}")
             return
         match wanted.state:

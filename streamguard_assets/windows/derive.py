@@ -23,7 +23,7 @@ from streamguard_assets.detection.training_set import training_windows
 from streamguard_assets.lake.commits import WindowCommit
 from streamguard_assets.lake.exports import export_training_data
 from streamguard_assets.windows.building import begin_build
-from streamguard_assets.windows.keeper import is_open, missing_windows
+from streamguard_assets.windows.keeper import missing_windows, still_open
 from streamguard_assets.windows.stream import Stream
 
 Builder = Callable[[Stream, str, str], WindowCommit | None]
@@ -54,7 +54,7 @@ def build_user_features(stream: Stream, window: str, attempt: str) -> WindowComm
         windows_missing=len(missing),
     ).collect()
     # Complete only if nothing of the lookback can still grow: the open window is the newest, so its own flag decides.
-    complete = all(commits[key].complete for key in present) and not is_open(stream, window)
+    complete = all(commits[key].complete for key in present) and not still_open(stream, [window])
     details = {
         "events_version": version,
         "lookback_windows": config.lookback_windows,

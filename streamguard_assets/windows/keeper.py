@@ -118,10 +118,10 @@ def closed_windows(stream: Stream) -> list[LedgerWindow]:
     ]
 
 
-def is_open(stream: Stream, window: str) -> bool:
-    """Whether ``window`` can still grow: the boundary at its end is not decided yet."""
+def still_open(stream: Stream, windows: Sequence[str]) -> set[str]:
+    """Those of ``windows`` that can still grow: the boundary at their end is not decided yet."""
     last = stream.ledger.last()
-    return last is None or stream.cadence.end(window) > last.instant
+    return {window for window in windows if last is None or stream.cadence.end(window) > last.instant}
 
 
 def open_window(stream: Stream) -> LedgerWindow | None:

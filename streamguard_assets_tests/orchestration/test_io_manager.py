@@ -108,6 +108,15 @@ def test_rows_of_a_window_that_still_fills_are_told_from_its_last(lake: Settings
     assert {window: commit.complete for window, commit in commits.items()} == {WINDOWS[0]: True, WINDOWS[1]: False}
 
 
+def test_rows_of_a_closed_window_whose_events_are_not_in_the_lake_are_not_its_last(lake: Settings) -> None:
+    stream = Streams(lake).open(STREAM)
+    ends = zip(WINDOWS, (0, 5, 5), strict=True)  # the first window holds five offsets, the second none
+    stream.ledger.insert_many([Boundary(window_start(w), {0: end}, "topic-1") for w, end in ends], datetime.now(UTC))
+    run(lake, WINDOWS[:2], user_asset(lake, rows_of))
+    commits = stream.user_table("mine", None).commits()
+    assert {window: commit.complete for window, commit in commits.items()} == {WINDOWS[0]: False, WINDOWS[1]: True}
+
+
 def test_a_window_for_which_no_row_came_is_empty_afterwards(lake: Settings) -> None:
     run(lake, WINDOWS, user_asset(lake, rows_of))
     run(lake, WINDOWS, user_asset(lake, lambda windows: rows_of(windows[:2])))

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
-from functools import partial
 from itertools import pairwise
-from typing import TypeVar
 
 from streamguard_assets.contracts.offsets import OffsetRange, Offsets
 from streamguard_assets.kafka.errors import KafkaUnavailable, OffsetOutOfRange, RetentionGap
@@ -23,7 +21,7 @@ from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.embedded.landing import ATTEMPT
 from streamguard_assets.streaming.embedded.landing import Staged as StagedBatch
 from streamguard_assets.streaming.embedded.micro_batch import BatchBuilder, MicroBatch
-from streamguard_assets.streaming.embedded.patience import Patience
+from streamguard_assets.streaming.embedded.patience import Patience, first_of
 from streamguard_assets.streaming.embedded.writer import BatchWriter
 from streamguard_assets.streaming.errors import Reopen
 from streamguard_assets.streaming.live_place import LivePlace
@@ -32,8 +30,6 @@ from streamguard_assets.streaming.steps import OnStep, Step
 from streamguard_assets.windows.reading import Share, Staged
 from streamguard_assets.windows.sharing import Workers
 from streamguard_assets.windows.stream import Stream
-
-Result = TypeVar("Result")
 
 SLICE_OFFSETS = 400_000
 """Offsets of one slice: about a second's work, which a stop waits for."""
@@ -97,7 +93,7 @@ class Backlog:
         for place, piece in enumerate(planned):
             self._on_step(Step.BEFORE_READ)
             self._progress.turn(Phase.RUNNING, f"slice {place + 1} of {len(planned)} of the backlog")
-            read, read_at = self._store.until_done(_first_of(staged, partial(stage, piece)))
+            read, read_at = self._store.until_done(first_of(staged.result, lambda piece=piece: stage(piece).result()))
             if place + 1 < len(planned):
                 staged = stage(planned[place + 1])
             self._commit(piece, read, read_at)
@@ -141,12 +137,6 @@ class Backlog:
             holes={p: tuple(sorted(found)) for p, found in holes.items() if found},
         )
         return MicroBatch(empty.accepted, empty.rejected, account, read.value_bytes, None)
-
-
-def _first_of(begun: Future[Result], again: Callable[[], Future[Result]]) -> Callable[[], Result]:
-    """What was ``begun``, when it is called first; from then on what is begun ``again``."""
-    ahead = [begun]
-    return lambda: (ahead.pop() if ahead else again()).result()
 
 
 def slices(topic: str, positions: Offsets, ends: Offsets, slice_offsets: int) -> Iterator[OffsetRange]:

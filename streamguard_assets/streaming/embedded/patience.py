@@ -8,14 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deltalake.exceptions import DeltaError
-from polars.exceptions import PolarsError
-
 from streamguard_assets.kafka.broker.errors import BrokerError
 from streamguard_assets.kafka.errors import KafkaUnavailable
 from streamguard_assets.lake.errors import CommitContention
 from streamguard_assets.streaming.control import Control
-from streamguard_assets.streaming.errors import StoreFault
+from streamguard_assets.streaming.errors import STORE_FAULTS, StoreFault
 from streamguard_assets.streaming.progress import Phase, Progress
 
 Result = TypeVar("Result")
@@ -48,12 +45,18 @@ CLUSTER = Awaited(Phase.WAITING_FOR_KAFKA, (KafkaUnavailable, BrokerError), 5.0,
 
 LAKE = Awaited(
     Phase.WAITING_FOR_LAKE,
-    (OSError, DeltaError, PolarsError, CommitContention),
+    (*STORE_FAULTS, CommitContention),
     30.0,
     _named,
     lambda waited_s, fault: StoreFault(waited_s, _named(fault)),
 )
 """A full disk, a lost permission, a store that is away."""
+
+
+def first_of(begun: Callable[[], Result], again: Callable[[], Result]) -> Callable[[], Result]:
+    """An action for ``until_done`` that is under way: the first try is what was ``begun``, each later one ``again``."""
+    ahead = [begun]
+    return lambda: (ahead.pop() if ahead else again)()
 
 
 class Patience:

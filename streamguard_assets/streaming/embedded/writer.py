@@ -16,7 +16,7 @@ from streamguard_assets.streaming.control import Control
 from streamguard_assets.streaming.dashboard.live import LiveDashboard
 from streamguard_assets.streaming.embedded.landing import LiveLanding, Staged
 from streamguard_assets.streaming.embedded.micro_batch import MicroBatch
-from streamguard_assets.streaming.embedded.patience import CLUSTER, LAKE, Patience
+from streamguard_assets.streaming.embedded.patience import CLUSTER, LAKE, Patience, first_of
 from streamguard_assets.streaming.errors import Reopen
 from streamguard_assets.streaming.progress import Landed, Phase, Progress
 from streamguard_assets.streaming.steps import OnStep, Step
@@ -139,13 +139,8 @@ class BatchWriter:
 
     def _answer(self, facts: Future[TopicFacts]) -> TopicFacts:
         """The answer, asked for again while the cluster is away: nothing is committed on a guess."""
-        asked = [facts]
-
-        def ask() -> TopicFacts:
-            return (
-                self._first_answer(asked.pop()) if asked else topic_facts(self._stream.connection, self._stream.topic)
-            )
-
+        stream = self._stream
+        ask = first_of(lambda: self._first_answer(facts), lambda: topic_facts(stream.connection, stream.topic))
         return self._cluster.until_done(ask)
 
     def _first_answer(self, facts: Future[TopicFacts]) -> TopicFacts:
